@@ -1,7 +1,8 @@
 """One text spoken by libespeak-ng through ctypes, in a process of its own: JSON on stdin, 16-bit PCM on stdout.
 
-espeak-ng carries pitch, echo and noise from one text to the next; a fresh process per clip gives the same bytes
-whatever was made before. Run by `media_ws_ai.peers.speech.make` and by nothing else; needs PyPI `espeakng-loader`.
+espeak-ng carries pitch, echo and noise from one text to the next, and seeds its noise (breath) by the time of day:
+a fresh process per clip with a fixed seed gives the same bytes always. Run by `media_ws_ai.peers.speech.make` and by
+nothing else; needs PyPI `espeakng-loader`.
 """
 
 import ctypes
@@ -19,6 +20,7 @@ PARAMETER_PITCH = 3
 POSITION_CHARACTER = 1
 CHARS_UTF8 = 0x1
 READ_PHONEMES = 0x100
+NOISE_SEED = 1
 
 
 class Event(ctypes.Structure):
@@ -36,9 +38,7 @@ class Event(ctypes.Structure):
     ]
 
 
-SynthCallback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
-)
+SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
 
 
 def speak(voice: str, rate_wpm: int, pitch: int, spoken: str) -> tuple[int, list[str], bytes]:
@@ -55,9 +55,12 @@ def speak(voice: str, rate_wpm: int, pitch: int, spoken: str) -> tuple[int, list
     """
     loader = importlib.import_module("espeakng_loader")
     library = ctypes.CDLL(loader.get_library_path())
-    rate_hz = int(library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, loader.get_data_path().encode(), PHONEME_EVENTS))
+    rate_hz = int(
+        library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, loader.get_data_path().encode(), PHONEME_EVENTS)
+    )
     if rate_hz <= 0:
         raise RuntimeError("espeak-ng did not start: its data folder was not found")
+    library.espeak_ng_SetRandSeed(NOISE_SEED)
     pieces: list[bytes] = []
     phonemes: list[str] = []
 
@@ -78,9 +81,7 @@ def speak(voice: str, rate_wpm: int, pitch: int, spoken: str) -> tuple[int, list
     library.espeak_SetParameter(PARAMETER_RATE, rate_wpm, 0)
     library.espeak_SetParameter(PARAMETER_PITCH, pitch, 0)
     data = spoken.encode("utf-8")
-    status = library.espeak_Synth(
-        data, len(data) + 1, 0, POSITION_CHARACTER, 0, CHARS_UTF8 | READ_PHONEMES, None, None
-    )
+    status = library.espeak_Synth(data, len(data) + 1, 0, POSITION_CHARACTER, 0, CHARS_UTF8 | READ_PHONEMES, None, None)
     library.espeak_Synchronize()
     if status != 0:
         raise RuntimeError(f"espeak-ng refused the text with status {status}")

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from media_ws_ai.audio.frame import BYTES_PER_MS, FRAME_BYTES, SAMPLE_RATE_HZ, SILENCE_BYTE
+from media_ws_ai.audio.frame import BYTES_PER_MS, FRAME_BYTES, SAMPLE_RATE_HZ
 
 CUTOFF_HZ = 3400
 """Upper edge of the telephone band (ITU-T G.712)."""
