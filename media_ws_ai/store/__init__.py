@@ -1,0 +1,1 @@
+"""What the worker keeps in PostgreSQL, and how it reaches it without ever waiting longer than it said."""
