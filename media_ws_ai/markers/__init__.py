@@ -83,6 +83,7 @@ from media_ws_ai.markers.guard import (
 from media_ws_ai.markers.line import (
     ERROR,
     INFO,
+    LEVEL_NAMES,
     WARNING,
     Line,
     Marker,
@@ -120,6 +121,8 @@ from media_ws_ai.markers.talk import (
     caller_said,
     caller_unheard,
     clip_playing,
+    cut,
+    cut_flush,
     dtmf,
     duplicate_question,
     system_message,
@@ -127,6 +130,7 @@ from media_ws_ai.markers.talk import (
 )
 from media_ws_ai.markers.text import (
     TEXT_LIMIT,
+    escape,
     mask_phones,
     safe_text,
 )
@@ -150,6 +154,7 @@ from media_ws_ai.markers.worker import (
 __all__ = [
     "ERROR",
     "INFO",
+    "LEVEL_NAMES",
     "Line",
     "Marker",
     "Parsed",
@@ -181,6 +186,8 @@ __all__ = [
     "cleanup_done",
     "cleanup_reset",
     "clip_playing",
+    "cut",
+    "cut_flush",
     "db_back",
     "db_events_lost",
     "db_unavailable",
@@ -189,6 +196,7 @@ __all__ = [
     "drain_started",
     "dtmf",
     "duplicate_question",
+    "escape",
     "every",
     "fallback_lead",
     "first_sound",

@@ -1,8 +1,6 @@
 """`python -m media_ws_ai.markers`: the table of all markers, as kept in docs/markers.md."""
 
-import logging
-
-from media_ws_ai.markers import every
+from media_ws_ai.markers import LEVEL_NAMES, every
 
 _HEAD = """# Markers
 
@@ -26,7 +24,7 @@ def table() -> str:
         fields = ", ".join(f"{name}: {field.kind}" for name, field in each.fields.items())
         cells = (
             each.item + (" ⚑" if each.red_flag else ""),
-            logging.getLevelName(each.level),
+            LEVEL_NAMES[each.level],
             f"`{each.name}`",
             f"`{_cell(each.template)}`",
             _cell(fields),

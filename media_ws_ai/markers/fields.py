@@ -80,7 +80,7 @@ class BoolField:
         return text == "True"
 
 
-_NO_WORD: Final = re.compile(r"[^\w.:+/@#%=~*\-]", re.ASCII)
+_NO_WORD: Final = re.compile(r"[^\w.:+/@#%~*\-]", re.ASCII)
 _WORD_LIMIT: Final = 80
 
 
@@ -88,7 +88,7 @@ class WordField:
     """An id, a code, a time: ASCII without blanks; what does not fit becomes `_`, nothing at all becomes `-`."""
 
     kind = "word"
-    pattern = r"[\w.:+/@#%=~*\-]+?"
+    pattern = r"[\w.:+/@#%~*\-]+?"
     free = False
 
     def show(self, value: str) -> str:

@@ -11,7 +11,6 @@ No I/O, no clock, no logging: `logs.py` writes lines, this room only makes and r
 """
 
 import inspect
-import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from media_ws_ai.markers.fields import Field, PairsField
 
 P = ParamSpec("P")
 
-INFO: Final = logging.INFO
-WARNING: Final = logging.WARNING
-ERROR: Final = logging.ERROR
+# The numbers of `logging`, which this room does not import: rules use it, and rules do not log.
+INFO: Final = 20
+WARNING: Final = 30
+ERROR: Final = 40
+LEVEL_NAMES: Final = {INFO: "INFO", WARNING: "WARNING", ERROR: "ERROR"}
 
 _HOLE: Final = re.compile(r"\{(\w+)\}")
 _ANYTHING: Final = "…"

@@ -47,3 +47,16 @@ def clip_playing(*, name: Word, lang: Word, frames: Int) -> None:
 @marker("-", "[DTMF] digit={digit}")
 def dtmf(*, digit: Word) -> None:
     """A key pressed by the caller."""
+
+
+@marker("A3", "[CUT] reason={reason}")
+def cut(*, reason: Word) -> None:
+    """What is heard is stopped for a named reason other than a confirmed interruption."""
+
+
+@marker(
+    "A3",
+    "🧹 [CUT FLUSH] OpenAI queue: {model_flushed}/{model_held} frames | TX queue: {tx_flushed}/{tx_held} frames",
+)
+def cut_flush(*, model_flushed: Int, model_held: Int, tx_flushed: Int, tx_held: Int) -> None:
+    """Flushed and held frames at a cut that was no interruption."""

@@ -11,18 +11,19 @@ TEXT_LIMIT: Final = 200
 """Characters of one text field (design: Logs)."""
 
 _LOOK_LIMIT: Final = 2000
-"""Characters looked at before the cut; masking shortens less than 10-fold, so nothing unmasked gets into the cut."""
+"""Characters looked at before the cut; many more than are shown, since masking shortens."""
 
 _BIDI: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _HIDDEN: Final = "\u200b\u2028\u2029\ufeff"
 _SEPARATOR: Final = rf"[\s\-./()\u2010-\u2015\u05be{_BIDI}\u200b]"
 
 _DATE_OR_PHONE: Final = re.compile(
-    # A date with its time and offset is not a phone number: matched first, left alone.
+    # Dates and times are no phone numbers: matched first, left alone.
     r"(?P<date>(?<!\d)(?:\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[+-]\d\d:?\d\d|Z)?)?"
-    r"|(?:0?[1-9]|[12]\d|3[01])[./](?:0?[1-9]|1[0-2])[./](?:19|20)\d\d)(?![\d./-]))"
+    r"|(?:0?[1-9]|[12]\d|3[01])[./](?:0?[1-9]|1[0-2])[./](?:19|20)\d\d"
+    r"|\d\d?:\d\d(?::\d\d)?)(?![\d./-]))"
     # Seven digits and more; a letter of an id before it (CA0123…, resp_0123…) is no phone, a Hebrew prefix is.
-    rf"|(?P<phone>(?:(?<![A-Za-z_*\d])|(?<=[A-Za-z_])(?=\+))\+?\(?\d(?:{_SEPARATOR}{{0,2}}\d){{6,}})"
+    rf"|(?P<phone>(?:(?<![A-Za-z_*\d])|(?<=[A-Za-z_])(?=\+))\+?\(?\d(?:{_SEPARATOR}{{0,3}}\d){{6,}})"
 )
 _BLANK: Final = re.compile(r"\d[\s]")
 _SPACED_DIGITS_MIN: Final = 9
@@ -63,7 +64,10 @@ def escape(text: str) -> str:
 
 def safe_text(text: str, limit: int = TEXT_LIMIT) -> str:
     """`text` as a log may show it: phones masked, escaped, at most `limit` characters (the last is `…` when cut)."""
-    shown = escape(mask_phones(text[:_LOOK_LIMIT]))
-    if len(shown) > limit or len(text) > _LOOK_LIMIT:
+    cut = len(text) > _LOOK_LIMIT
+    # Half a number at the end of what is looked at would not be known as one.
+    looked_at = text[:_LOOK_LIMIT].rstrip("0123456789+-./() ") if cut else text
+    shown = escape(mask_phones(looked_at))
+    if cut or len(shown) > limit:
         shown = shown[: limit - 1] + "…"
     return shown
