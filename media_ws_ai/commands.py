@@ -60,6 +60,15 @@ class Reprompt(ModelCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class Transcribe(ModelCommand):
+    """Change only who writes down what the caller says."""
+
+    ref: str
+    model: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppendAudio(ModelCommand):
     """Caller audio, or silence in its place: μ-law bytes."""
 
@@ -135,10 +144,10 @@ class WakeTx(Command):
 
 @dataclass(frozen=True, slots=True)
 class RenewModel(Command):
-    """Drop the model's connection `link` and make a new one after `wait_s`."""
+    """Drop the model's connection `link`, if it still stands, and make a new one."""
 
     link: int
-    wait_s: float
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

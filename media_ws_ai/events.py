@@ -91,6 +91,8 @@ class ModelError(Event):
     message: str
     ref: str | None
     is_fatal: bool
+    about: str = ""
+    """What the refusal is about, when it can be told: transcription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class ResponseEnded(Event):
     status: str
     reason: str = ""
     code: str = ""
+    is_hopeless: bool = False
+    """Asking again, here or on a new connection, meets the same answer."""
     tokens: Mapping[str, int] = field(default_factory=dict)
     calls: tuple[ToolCall, ...] = ()
 
@@ -194,6 +198,7 @@ class TranscriptPart(Event):
 class Transcript(Event):
     item_id: str
     text: str
+    tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

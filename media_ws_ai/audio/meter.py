@@ -1,4 +1,4 @@
-"""What left, how evenly: frames, rate while play-out was due, largest gap within an answer. Per second and per call (A1).
+"""What left, how evenly: frames, rate while play-out was due, largest gap within an answer (A1).
 
 A frame is charged the time since the frame before it in the same answer, and the first one 20 ms; a hole that is
 still open when a second ends is charged to that second. So a full second of even speech reads 50.0 wherever the

@@ -8,7 +8,7 @@ the newest one grows. A flush counts what it found and what it threw away; nothi
 from collections import deque
 from typing import Final, NamedTuple
 
-from media_ws_ai.audio.frame import FRAMES_PER_SEC
+from media_ws_ai.audio.frame import FRAME_BYTES, FRAMES_PER_SEC
 from media_ws_ai.audio.framer import Framer
 from media_ws_ai.errors import ContractError
 
@@ -64,7 +64,7 @@ class Outlet:
         if utterance != self._open:
             raise ContractError(f"audio for utterance {utterance}, which is not open")
         room = BACKLOG_FRAMES - len(self._backlog)
-        if (self._framer.held_bytes + len(audio)) // 160 > room:
+        if (self._framer.held_bytes + len(audio)) // FRAME_BYTES > room:
             return None
         return self._store(utterance, self._framer.push(audio))
 

@@ -1,8 +1,8 @@
 """When the next frame is due: an absolute 20 ms clock. It never asks for a negative wait and never makes a burst.
 
-    due ──20 ms──▶ due ──20 ms──▶ due            on time, or late by less than a frame: the schedule stands
-    due ─────────────31 ms──▶ now ──20 ms──▶     late by a frame or more: it restarts at now (`resyncs`)
-    due … nothing to send … frame ──20 ms──▶     starved: it restarts at the frame, which is no lateness of ours
+due ──20 ms──▶ due ──20 ms──▶ due            on time, or late by less than a frame: the schedule stands
+due ─────────────31 ms──▶ now ──20 ms──▶     late by a frame or more: it restarts at now (`resyncs`)
+due … nothing to send … frame ──20 ms──▶     starved: it restarts at the frame, which is no lateness of ours
 """
 
 from media_ws_ai.audio.frame import FRAME_SEC

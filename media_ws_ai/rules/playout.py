@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from media_ws_ai.audio.frame import BYTES_PER_MS, PTIME_MS
 from media_ws_ai.audio.levels import Levels
 from media_ws_ai.audio.meter import Meter
-from media_ws_ai.audio.outlet import TX_CAPACITY_FRAMES, Flushed, Outlet
+from media_ws_ai.audio.outlet import Flushed, Outlet
 from media_ws_ai.audio.pacing import Pacer
 from media_ws_ai.rules.marks import EVERY_MS, Marks
 
@@ -187,6 +187,11 @@ class Playout:
 
     def _of(self, utterance_id: int) -> Utterance:
         return next(u for u in self._live if u.id == utterance_id)
+
+    @property
+    def resyncs(self) -> int:
+        """How often a frame left so late that the clock restarted."""
+        return self._pacer.resyncs
 
     # --- heard ------------------------------------------------------------------------------------------------
 

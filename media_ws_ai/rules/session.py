@@ -1,0 +1,353 @@
+"""One call: every fact goes to the machines it concerns, their orders come back in order. Nothing here blocks.
+
+caller audio ─▶ continuity ─▶ levels ─▶ link (appends, or holds until the model is ready)
+model audio  ─▶ requester (whose?) ─▶ speech ─▶ playout ─▶ TX takes
+transcript   ─▶ turns ─▶ requester (one answer at a time, when the agent has finished)
+faults, time ─▶ link (renew) · requester (stall) · prompts (upgrade) · ending
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from media_ws_ai import events as e
+from media_ws_ai import markers
+from media_ws_ai.audio.continuity import Continuity
+from media_ws_ai.audio.frame import PTIME_MS
+from media_ws_ai.audio.levels import Levels
+from media_ws_ai.audio.outlet import TX_CAPACITY_FRAMES
+from media_ws_ai.commands import AnswerTool, Command, Log, Record, RunTool
+from media_ws_ai.rules import spoken
+from media_ws_ai.rules.ending import Ending
+from media_ws_ai.rules.history import History
+from media_ws_ai.rules.link import Link
+from media_ws_ai.rules.metrics import call_metrics
+from media_ws_ai.rules.params import CallParams
+from media_ws_ai.rules.playout import Out, Playout
+from media_ws_ai.rules.prompts import PromptUpgrade
+from media_ws_ai.rules.refs import Refs
+from media_ws_ai.rules.requester import Requester, Wish
+from media_ws_ai.rules.speech import Speech
+from media_ws_ai.rules.turns import Turns
+from media_ws_ai.rules.watch import Watch
+
+LEVELS_EVERY_S: Final = 10.0
+SECOND_S: Final = 1.0
+FAILED_TRIES: Final = 2
+
+
+class Session:
+    """The rules of one call. Not thread-safe: the runtime holds one lock around it."""
+
+    def __init__(self, params: CallParams, now: float) -> None:
+        self.params = params
+        self._refs = Refs()
+        self.history = History(params.history)
+        self.playout = Playout()
+        self.requester = Requester(self._refs)
+        self.prompt = PromptUpgrade(self._refs, params.compact, params.full, params.business_id, params.policy)
+        self.link = Link(params, self._refs, self.prompt, self.history, now)
+        self.speech = Speech(self.playout, self.requester, self.history, self._refs, params.language)
+        self.turns = Turns(self.requester, self.history)
+        self.ending = Ending(self.playout)
+        self.watch = Watch(params, self._refs, self.playout, self.requester, self.speech, self.link)
+        self.continuity = Continuity()
+        self.caller_levels = Levels()
+        self.tokens: dict[str, int] = {}
+        self.caller_frames = 0
+        self.dtmf = ""
+        self._tool_calls: set[str] = set()
+        self._started_at = now
+        self._second_at = now + SECOND_S
+        self._levels_at = now + LEVELS_EVERY_S
+        self._has_opened = False
+        self._renewals = 0
+        self.speech.begin_call(now)
+
+    # --- facts ------------------------------------------------------------------------------------------------
+
+    def handle(self, event: e.Event, now: float) -> list[Command]:
+        """One fact; the orders that follow from it. After the end every fact is nothing."""
+        if self.ending.is_done:
+            return []
+        out = self._on[type(event)](self, event, now)
+        return out + self._follow_up(now)
+
+    def _caller_frame(self, event: e.CallerFrame, now: float) -> list[Command]:
+        out: list[Command] = []
+        for silence in self.continuity.missing_before(event.timestamp_ms):
+            out += self.link.append(silence)
+        if out:
+            gap = markers.media_gap_filled(gap_ms=len(out) * PTIME_MS, frames=len(out))
+            out.append(Log(gap))
+        self.caller_frames += 1
+        self.caller_levels.frame(event.audio, event.timestamp_ms)
+        return out + self.link.append(event.audio)
+
+    def _dtmf(self, event: e.DtmfPressed, now: float) -> list[Command]:
+        self.dtmf += event.digit
+        moment = Record("moment", self.speech.offset_ms(now), {"what": "dtmf", "digit": event.digit})
+        return [Log(markers.dtmf(digit=event.digit)), moment]
+
+    def _mark(self, event: e.MarkEchoed, now: float) -> list[Command]:
+        return self.speech.over(self.playout.mark_echoed(event.name, now), now)
+
+    def _carrier_ended(self, event: e.CarrierEnded, now: float) -> list[Command]:
+        is_caller = event.reason == "stop"
+        return self._last_lines(now) + self.ending.carrier_ended(
+            "caller_hangup" if is_caller else f"carrier_{event.reason}", is_intended=is_caller
+        )
+
+    def _connected(self, event: e.ModelConnected, now: float) -> list[Command]:
+        return self.link.connected(event, now)
+
+    def _greeted(self, event: e.ModelGreeted, now: float) -> list[Command]:
+        return self.link.greeted(now)
+
+    def _configured(self, event: e.ModelConfigured, now: float) -> list[Command]:
+        became_ready, out = self.link.configured(event, self.speech.being_said(now), now)
+        if became_ready:
+            if not self._has_opened:
+                self._has_opened = True
+                self.requester.wish(spoken.opening(self.params))
+        elif self.link.is_ready:
+            out += self.prompt.echoed(now)
+        return out
+
+    def _model_lost(self, event: e.ModelLost, now: float) -> list[Command]:
+        return self.link.lost(event, now)
+
+    def _model_error(self, event: e.ModelError, now: float) -> list[Command]:
+        if not event.is_fatal:
+            if self.requester.rejected(event.ref, now):
+                return [Log(markers.response_rejected(reason=f"{event.code} {event.message}"))]
+            refused = self.prompt.refused(event.ref, event.code, now)
+            if refused is not None:
+                return refused
+        return self.link.refused(event, now)
+
+    def _created(self, event: e.ResponseCreated, now: float) -> list[Command]:
+        return self.requester.created(event.response_id, event.ref, now)
+
+    def _audio(self, event: e.ModelAudio, now: float) -> list[Command]:
+        return self.speech.audio(event, now)
+
+    def _audio_done(self, event: e.ModelAudioDone, now: float) -> list[Command]:
+        return self.speech.item_done(event.item_id)
+
+    def _text(self, event: e.ModelText, now: float) -> list[Command]:
+        self.speech.text(event, now)
+        return []
+
+    def _text_done(self, event: e.ModelTextDone, now: float) -> list[Command]:
+        self.speech.text_done(event)
+        return []
+
+    def _response_ended(self, event: e.ResponseEnded, now: float) -> list[Command]:
+        for kind, count in event.tokens.items():
+            self.tokens[kind] = self.tokens.get(kind, 0) + count
+        was_cancelled_by_us = event.reason == "client_cancelled"
+        wish, out = self.requester.ended(event.response_id, event.ref, now)
+        if event.status == "cancelled":
+            out.append(Log(markers.response_cancelled(reason=event.reason)))
+            if event.reason == "turn_detected":
+                out.append(Log(markers.turn_detected_violation()))
+        if wish is None:
+            return out
+        newest = self.playout.newest
+        audio_ms = newest.generated_ms if newest and newest.response_id == event.response_id else 0
+        out += self.speech.close_open()
+        out.append(Log(markers.response_done(response_id=event.response_id, status=event.status, audio_ms=audio_ms)))
+        if event.status == "failed":
+            return out + self._response_failed(event, wish, now)
+        if event.status == "completed" and event.calls:
+            out += self._call_tools(event.calls)
+        if not was_cancelled_by_us:
+            out += self.prompt.start(now)
+        return out
+
+    def _response_failed(self, event: e.ResponseEnded, wish: Wish, now: float) -> list[Command]:
+        error = e.ModelError(event.code or "failed", "the response failed", None, is_fatal=False)
+        out = self.link.refused(error, now)
+        if event.is_hopeless:
+            return out + self.link.lost(e.ModelLost(self.link.number, event.code, is_hopeless=True), now)
+        if wish.tries < FAILED_TRIES:
+            self.requester.again(wish)
+            return out
+        return out + self.link.renew("responses_fail", now)
+
+    def _call_tools(self, calls: tuple[e.ToolCall, ...]) -> list[Command]:
+        offered = {str(tool.get("name")) for tool in self.params.tools}
+        out: list[Command] = []
+        for call in calls:
+            if call.name in offered:
+                self._tool_calls.add(call.call_id)
+                out.append(RunTool(call.call_id, call.name, call.arguments))
+            else:
+                out.append(AnswerTool(self._refs("tool"), call.call_id, spoken.UNKNOWN_TOOL))
+        if not self._tool_calls:
+            self.requester.wish(Wish("tool"))
+        return out
+
+    def _tool_done(self, event: e.ToolDone, now: float) -> list[Command]:
+        self._tool_calls.discard(event.call_id)
+        if not self._tool_calls:
+            self.requester.wish(Wish("tool"))
+        return [AnswerTool(self._refs("tool"), event.call_id, event.output)]
+
+    def _speech_started(self, event: e.SpeechStarted, now: float) -> list[Command]:
+        self.turns.speech_started(event, self.speech.offset_ms(now))
+        return []
+
+    def _transcript(self, event: e.Transcript, now: float) -> list[Command]:
+        for kind, count in event.tokens.items():
+            self.tokens[kind] = self.tokens.get(kind, 0) + count
+        self.link.transcribed()
+        return self.turns.transcribed(event, self.speech.offset_ms(now))
+
+    def _transcript_failed(self, event: e.TranscriptFailed, now: float) -> list[Command]:
+        return self.turns.failed_to_transcribe(event, self.speech.offset_ms(now)) + self.link.transcript_failed()
+
+    def _cut_ordered(self, event: e.CutOrdered, now: float) -> list[Command]:
+        return self.speech.cut(event.reason, now, self.link.is_ready)
+
+    def _end_ordered(self, event: e.EndOrdered, now: float) -> list[Command]:
+        return self._end(event.reason, "goodbye", now)
+
+    def _settled(self, event: e.HangupSettled, now: float) -> list[Command]:
+        return self.ending.settled()
+
+    def _drain(self, event: e.DrainStarted, now: float) -> list[Command]:
+        return self._last_lines(now) + self.ending.hand_over("drain", 1001)
+
+    def _nothing(self, event: e.Event, now: float) -> list[Command]:
+        return []
+
+    # --- what follows from the state, whatever came -----------------------------------------------------------
+
+    def _follow_up(self, now: float) -> list[Command]:
+        out: list[Command] = []
+        if self.link.renewals != self._renewals:
+            self._renewals = self.link.renewals
+            out += self._ask_again()
+        if self.link.is_dead and not self.ending.is_closing:
+            out += self._end("model_failed", "apology", now, at_once=True)
+        if self.ending.is_closing:
+            return out + self.ending.tick(now)
+        if self.link.is_ready and self.playout.is_idle and not self.prompt.holds_answer(now):
+            out += self.requester.ask(now)
+        return out
+
+    def _ask_again(self) -> list[Command]:
+        """What was under way on a connection that is gone is asked for again on the next."""
+        had_audio = self.requester.has_audio
+        wish = self.requester.link_lost()
+        if wish is not None:
+            self.requester.again(spoken.go_on(wish, self.params.language) if had_audio else wish)
+        return self.speech.close_open()
+
+    def _tick(self, event: e.Tick, now: float) -> list[Command]:
+        out = self.speech.over(self.playout.tick(now), now)
+        is_quiet = self.playout.is_idle and not self.requester.is_busy
+        out += self.link.tick(now, is_quiet)
+        out += self.prompt.tick(now)
+        if not self.ending.is_closing:
+            out += self.watch.stall(now) if self.link.is_ready else []
+            out += self.watch.first_sound(now - self._started_at)
+            left_s = self._started_at + self.params.max_call_s - now
+            out += self.watch.nearly_over(left_s) if left_s > 0 else self._end("max_call_s", "goodbye", now)
+        if self.ending.needs_cut(now):
+            out += self.speech.cut("end_of_call", now, self.link.is_ready)
+        if now >= self._levels_at:
+            self._levels_at = now + LEVELS_EVERY_S
+            out += self._take_levels()
+        return out
+
+    def _end(self, reason: str, clip: str, now: float, at_once: bool = False) -> list[Command]:
+        if self.ending.is_closing:
+            return []
+        self.requester.drop_pending()
+        out = self.speech.cut(reason, now, self.link.is_ready) if at_once else []
+        if not at_once:
+            out += self.requester.give_up(now)[1] + self.speech.close_open()
+        self.ending.end_with_words(reason, clip, self.params.clips[clip], now)
+        return out
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def _last_lines(self, now: float) -> list[Command]:
+        """What was being heard when the line went."""
+        heard = []
+        for utterance in list(self.playout.live()):
+            utterance.heard_ms = utterance.heard_at(now)
+            utterance.was_cut = True
+            heard.append(utterance)
+        return self.speech.over(heard, now) + self._take_levels()
+
+    def _take_levels(self) -> list[Command]:
+        out: list[Command] = []
+        for track, levels in (("caller", self.caller_levels), ("agent", self.playout.levels)):
+            start_ms, values = levels.take()
+            if values:
+                out.append(Record("levels", start_ms, {"track": track, "step_ms": 100, "dbov": values}))
+        return out
+
+    def metrics(self, now: float) -> Mapping[str, Any]:
+        """All figures of the call, the audited names first."""
+        return call_metrics(self, now - self._started_at)
+
+    # --- TX ---------------------------------------------------------------------------------------------------
+
+    def take(self, now: float) -> tuple[list[Out], list[Command]]:
+        """TX's step: messages to write now, in order, and notes."""
+        if self.ending.is_done:
+            return [], []
+        out, notes = self.speech.take(now)
+        if now >= self._second_at:
+            self._second_at += SECOND_S * max(1, int((now - self._second_at) // SECOND_S) + 1)
+            second = self.playout.meter.second(now)
+            line = markers.tx_metrics(
+                fps=second.fps,
+                max_gap_ms=second.max_gap_ms,
+                frames=second.frames,
+                queued=self.playout.outlet.tx_frames,
+                capacity=TX_CAPACITY_FRAMES,
+            )
+            notes.append(Log(line))
+        return out, notes
+
+    def tx_wait_s(self, now: float) -> float:
+        """How long TX may sleep if nothing wakes it [s]."""
+        wait = self.playout.wait_s(now)
+        until_second = max(0.0, self._second_at - now)
+        return until_second if wait is None else min(wait, until_second)
+
+    _on: Final[Mapping[type[e.Event], Callable[["Session", Any, float], list[Command]]]] = {
+        e.CallerFrame: _caller_frame,
+        e.DtmfPressed: _dtmf,
+        e.MarkEchoed: _mark,
+        e.CarrierEnded: _carrier_ended,
+        e.ModelConnected: _connected,
+        e.ModelGreeted: _greeted,
+        e.ModelConfigured: _configured,
+        e.ModelLost: _model_lost,
+        e.ModelError: _model_error,
+        e.ResponseCreated: _created,
+        e.ItemAdded: _nothing,
+        e.ModelAudio: _audio,
+        e.ModelAudioDone: _audio_done,
+        e.ModelText: _text,
+        e.ModelTextDone: _text_done,
+        e.ResponseEnded: _response_ended,
+        e.SpeechStarted: _speech_started,
+        e.SpeechStopped: _nothing,
+        e.TurnCommitted: _nothing,
+        e.TranscriptPart: _nothing,
+        e.Transcript: _transcript,
+        e.TranscriptFailed: _transcript_failed,
+        e.Tick: _tick,
+        e.ToolDone: _tool_done,
+        e.HangupSettled: _settled,
+        e.DrainStarted: _drain,
+        e.CutOrdered: _cut_ordered,
+        e.EndOrdered: _end_ordered,
+    }

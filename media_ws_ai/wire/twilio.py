@@ -1,0 +1,120 @@
+"""Twilio media streams: JSON text ↔ our events and outgoing messages. No socket here.
+
+Inbound: connected, start, media, dtmf, mark, stop; unknown kinds are ignored. Outbound: media, mark, clear, with
+exactly the keys the carrier knows: anything else is ignored by it and reported once per stream (31951).
+Source: twilio.com/docs/voice/media-streams/websocket-messages.
+"""
+
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from media_ws_ai.audio.frame import FRAME_BYTES, PTIME_MS
+from media_ws_ai.audio.framer import Framer
+from media_ws_ai.events import CallerFrame, CarrierEnded, DtmfPressed, Event, MarkEchoed
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStarted(Event):
+    """The first message that says which call this is. `parameters` are ours, from the TwiML."""
+
+    stream_sid: str
+    call_sid: str
+    account_sid: str
+    is_pcmu: bool
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+class TwilioReader:
+    """Parses one stream's messages and counts what it cannot use."""
+
+    def __init__(self) -> None:
+        self.stream_sid = ""
+        self.malformed = 0
+        self.foreign = 0
+        self.unknown = 0
+        self._framer = Framer()
+
+    def feed(self, message: str | bytes) -> list[Event]:
+        """One message from the socket; mostly one event. Never raises: rubbish is counted in `malformed`."""
+        if isinstance(message, bytes):
+            self.malformed += 1
+            return []
+        try:
+            data = orjson.loads(message)
+            kind = data["event"]
+            if kind == "media":
+                return self._media(data)
+            parse = self._PARSERS.get(kind)
+            if parse is None:
+                self.unknown += 1
+                return []
+            if kind != "start" and data["streamSid"] != self.stream_sid:
+                self.foreign += 1
+                return []
+            return [parse(self, data)]
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+            self.malformed += 1
+            return []
+
+    def _media(self, data: dict[str, dict[str, str]]) -> list[Event]:
+        if data["streamSid"] != self.stream_sid or not self.stream_sid:
+            self.foreign += 1
+            return []
+        media = data["media"]
+        if media.get("track", "inbound") != "inbound":
+            self.foreign += 1
+            return []
+        audio = binascii.a2b_base64(media["payload"])
+        at_ms = int(media["timestamp"])
+        if len(audio) == FRAME_BYTES and not self._framer.held_bytes:
+            return [CallerFrame(audio, at_ms)]
+        frames = self._framer.push(audio)
+        return [CallerFrame(frame, at_ms + i * PTIME_MS) for i, frame in enumerate(frames)]
+
+    def _start(self, data: dict[str, dict[str, object]]) -> Event:
+        start = data["start"]
+        form = start.get("mediaFormat")
+        parameters = start.get("customParameters")
+        event = StreamStarted(
+            stream_sid=str(start["streamSid"]),
+            call_sid=str(start["callSid"]),
+            account_sid=str(start.get("accountSid", "")),
+            is_pcmu=isinstance(form, dict)
+            and form.get("encoding") == "audio/x-mulaw"
+            and int(form.get("sampleRate", 0)) == 8000,
+            parameters={str(k): str(v) for k, v in parameters.items()} if isinstance(parameters, dict) else {},
+        )
+        if not self.stream_sid:
+            self.stream_sid = event.stream_sid
+        return event
+
+    def _dtmf(self, data: dict[str, dict[str, str]]) -> Event:
+        return DtmfPressed(str(data["dtmf"]["digit"])[:1])
+
+    def _mark(self, data: dict[str, dict[str, str]]) -> Event:
+        return MarkEchoed(str(data["mark"]["name"]))
+
+    def _stop(self, data: dict[str, dict[str, str]]) -> Event:
+        return CarrierEnded("stop")
+
+    _PARSERS = {"start": _start, "dtmf": _dtmf, "mark": _mark, "stop": _stop}
+
+
+class TwilioWriter:
+    """Makes the three messages the carrier takes, for one stream."""
+
+    def __init__(self, stream_sid: str) -> None:
+        sid = orjson.dumps(stream_sid).decode()
+        self._media = f'{{"event":"media","streamSid":{sid},"media":{{"payload":"'
+        self._mark = f'{{"event":"mark","streamSid":{sid},"mark":{{"name":'
+        self.clear = f'{{"event":"clear","streamSid":{sid}}}'
+
+    def media(self, audio: bytes) -> str:
+        """One message of whole frames of μ-law."""
+        return self._media + binascii.b2a_base64(audio, newline=False).decode("ascii") + '"}}'
+
+    def mark(self, name: str) -> str:
+        return self._mark + orjson.dumps(name).decode() + "}}"
