@@ -81,15 +81,16 @@ class Ending:
     def tick(self, now: float) -> list[Command]:
         if self.stage is Stage.LEAVING and self._playout.is_idle:
             return self._say(now)
-        if self.stage is Stage.WORDS and (
-            self._words is None or self._words.heard_ms is not None or now >= self._until
-        ):
+        if self.stage is Stage.WORDS and (self._are_words_heard() or now >= self._until):
             self.stage = Stage.HANGING
             self._until = now + SETTLE_S
             return [Log(markers.hangup(reason=self.reason)), HangUp(self.reason)]
         if self.stage is Stage.HANGING and now >= self._until:
             return self.settled()
         return []
+
+    def _are_words_heard(self) -> bool:
+        return self._words is None or self._words.heard_ms is not None
 
     def _say(self, now: float) -> list[Command]:
         clip = self._clip

@@ -2,7 +2,7 @@
 
     DOWN ─connected─▶ OPEN ─greeted─▶ CONFIGURING ─echo as asked─▶ READY ─lost / expired / stall─▶ DOWN (renew)
                        │ silent          │ refused: transcription? once more with the fallback
-                       │                 │ echo not as asked, or refused for another reason ─▶ DEAD (apology, not static)
+                       │                 │ echo not as asked, refused for another reason ─▶ DEAD (apology, not static)
                        └── renew ◀───────┘ silent: once more, then renew
 
 Caller audio that comes before READY waits here, two seconds at most; then the oldest is lost, and counted.

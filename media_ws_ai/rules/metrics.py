@@ -1,4 +1,4 @@
-"""The figures of a call, in the order in which its last line shows them: the audited names, then what else is useful."""
+"""The figures of a call, in the order in which its last line shows them: audited names, then what else is useful."""
 
 from typing import TYPE_CHECKING, Any
 

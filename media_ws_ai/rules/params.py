@@ -1,4 +1,4 @@
-"""What the rules know of a call from its first moment: frozen, read from business, settings and token by the runtime."""
+"""What the rules know of a call from its first moment: frozen, from business, settings and token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -55,8 +55,9 @@ class Speech:
         utterance = self._open
         if utterance is None or utterance.is_closed or utterance.item_id != event.item_id:
             utterance = self._open = self._playout.begin("model", event.response_id, event.item_id)
+        was_dry = not self._playout.outlet.tx_frames
         if self._playout.feed(utterance, event.audio):
-            return [WakeTx()]
+            return [WakeTx()] if was_dry else []
         self.overruns += 1
         self.dropped_bytes += len(event.audio)
         self._playout.finish(utterance)

@@ -6,8 +6,9 @@ Source: twilio.com/docs/voice/media-streams/websocket-messages.
 """
 
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -27,7 +28,7 @@ class StreamStarted(Event):
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-class TwilioReader:
+class TwilioParser:
     """Parses one stream's messages and counts what it cannot use."""
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class TwilioReader:
             self.malformed += 1
             return []
 
-    def _media(self, data: dict[str, dict[str, str]]) -> list[Event]:
+    def _media(self, data: Mapping[str, Any]) -> list[Event]:
         if data["streamSid"] != self.stream_sid or not self.stream_sid:
             self.foreign += 1
             return []
@@ -74,7 +75,7 @@ class TwilioReader:
         frames = self._framer.push(audio)
         return [CallerFrame(frame, at_ms + i * PTIME_MS) for i, frame in enumerate(frames)]
 
-    def _start(self, data: dict[str, dict[str, object]]) -> Event:
+    def _start(self, data: Mapping[str, Any]) -> Event:
         start = data["start"]
         form = start.get("mediaFormat")
         parameters = start.get("customParameters")
@@ -91,16 +92,21 @@ class TwilioReader:
             self.stream_sid = event.stream_sid
         return event
 
-    def _dtmf(self, data: dict[str, dict[str, str]]) -> Event:
+    def _dtmf(self, data: Mapping[str, Any]) -> Event:
         return DtmfPressed(str(data["dtmf"]["digit"])[:1])
 
-    def _mark(self, data: dict[str, dict[str, str]]) -> Event:
+    def _mark(self, data: Mapping[str, Any]) -> Event:
         return MarkEchoed(str(data["mark"]["name"]))
 
-    def _stop(self, data: dict[str, dict[str, str]]) -> Event:
+    def _stop(self, data: Mapping[str, Any]) -> Event:
         return CarrierEnded("stop")
 
-    _PARSERS = {"start": _start, "dtmf": _dtmf, "mark": _mark, "stop": _stop}
+    _PARSERS: Mapping[str, Callable[["TwilioParser", Mapping[str, Any]], Event]] = {
+        "start": _start,
+        "dtmf": _dtmf,
+        "mark": _mark,
+        "stop": _stop,
+    }
 
 
 class TwilioWriter:
