@@ -1,4 +1,4 @@
-"""`media-ws-ai clips` against a scripted model on a real socket: what is said is checked, what is wrong is said anew."""
+"""`media-ws-ai clips` against a scripted model on a real socket: a wrong word is said anew, a wrong key ends it."""
 
 import base64
 import json

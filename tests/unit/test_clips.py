@@ -1,10 +1,10 @@
 """The worker's spoken clips: complete in every language, whole frames, a level fit for a line, overrides that win."""
 
+import audioop
 import math
 import struct
 from pathlib import Path
 
-import audioop
 import pytest
 
 from media_ws_ai import clips

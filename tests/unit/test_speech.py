@@ -1,9 +1,9 @@
 """The stand-ins' speech: every clip the peers count on, recognisable by exact frames, on a line that is never dead."""
 
+import audioop
 import json
 import math
 
-import audioop
 import pytest
 
 from media_ws_ai.audio.frame import FRAME_BYTES, SILENCE, SILENCE_BYTE

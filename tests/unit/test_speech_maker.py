@@ -1,9 +1,9 @@
 """The maker's own arithmetic, without espeak-ng: resampling, trimming, level, and the check of what was spoken."""
 
 import array
+import audioop
 import math
 
-import audioop
 import pytest
 
 from media_ws_ai.peers.speech import make
