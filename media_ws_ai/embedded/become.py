@@ -19,6 +19,7 @@ from ctypes import CDLL, get_errno  # loaded as root: the library may lie where 
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+KEPT_LINES = 6  # of postmaster.pid after the pid: up to the shared memory key, without the old server's "ready"
 
 
 def main(order: dict[str, Any]) -> None:
@@ -47,8 +48,8 @@ def take_over_stale_pidfile(path: str) -> None:
     """Put our own pid on the first line when the server named there is no more.
 
     PostgreSQL asks only whether *some* process has that pid, and so refuses to start beside an unreaped
-    `<defunct>` one or after the pid went to another program. Its own pid it accepts; the rest of the file stays,
-    because the shared memory key in it is how PostgreSQL sees that old backends still run.
+    `<defunct>` one or after the pid went to another program. Its own pid it accepts; the shared memory key
+    stays, because by it PostgreSQL sees that old backends still run.
     """
     try:
         with open(path) as file:
@@ -59,7 +60,7 @@ def take_over_stale_pidfile(path: str) -> None:
     if is_live_postgres(pid):
         return
     with open(path, "w") as file:
-        file.write("\n".join([str(os.getpid()), *rest]))
+        file.write("\n".join([str(os.getpid()), *rest[:KEPT_LINES], ""]))
 
 
 def is_live_postgres(pid: int) -> bool:

@@ -66,11 +66,11 @@ def runnable(user: places.User | None) -> Binaries:
     mark = hashlib.sha256(f"{version} {held.st_size} {held.st_mtime_ns}".encode()).hexdigest()[:12]
     copy = places.home(user, lasting=True) / f"pgserver-{version}-{mark}"
     if not copy.exists():
-        _copy(binaries.root, copy)
+        copy_programs(binaries.root, copy)
     return Binaries(copy / PACKAGE / binaries.root.name, binaries.major)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_programs(source: Path, target: Path) -> None:
     """Copy what runs (no headers, no client programs), whole or not at all: built beside, then renamed."""
     beside = Path(tempfile.mkdtemp(prefix=".copy-", dir=target.parent))
     try:

@@ -36,7 +36,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_min_messages": "warning",
 }
-THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+THROW_AWAY = {"fsync": "off", "full_page_writes": "off"}  # survives any end but a power cut
 
 
 class Cluster:

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -30,7 +31,11 @@ from media_ws_ai.embedded.state import Note, locked
 
 LOCK_S = 60.0  # another launcher may be at its first start on a slow disk
 CONNECT_S = 5
-PORT_TRIES = 5
+TRIES = 10
+RETRY_S = 0.2
+# What stops a start and passes by itself: the port went between our look and the server's; the backends of a server
+# that was killed outright are still on their way out.
+PASSING = ("could not bind", "shared memory block")
 # Fast shutdown, then immediate, then the hard way; each with the seconds it gets.
 ENDING = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 2.0))
 
@@ -69,6 +74,7 @@ class Server:
         user = places.server_user(self.data_dir / "data")
         places.make_folder(self.data_dir, user)
         with locked(self.data_dir / "lock", LOCK_S):
+            self._reap_ended()
             note = Note.read(self._note_path)
             cluster = self._cluster(user)
             if note is not None and note.server is not None and note.server.is_alive():
@@ -101,9 +107,7 @@ class Server:
             stopped = server is not None and server.is_alive()
             if server is not None:
                 _end(server)
-            if server == self._mine:
-                self._reap()
-                self._mine = None
+            self._reap_ended()
             if note is not None and note.server is not None and note.server == server:
                 Note(note.password, note.port, None, None).write(self._note_path)
             return stopped
@@ -158,10 +162,11 @@ class Server:
 
     def _launch(self, cluster: Cluster, note: Note, *, detach: bool) -> Note:
         owner = None if detach else Process.find(os.getpid())
-        for attempt in range(PORT_TRIES):
+        for attempt in range(TRIES):
             # The port of last time if it is free, so that a URL noted elsewhere stays right.
             port = _free_port(note.port if attempt == 0 else 0)
             server, self._child = cluster.spawn(port, detach=detach)
+            self._mine = None if detach else server
             note = Note(note.password, port, server, owner)
             note.write(self._note_path)
             try:
@@ -169,18 +174,24 @@ class Server:
                 _have_database(note)
             except BaseException as failed:
                 _end(server)
-                self._reap()
-                if isinstance(failed, EmbeddedError) and "could not bind" in str(failed) and attempt + 1 < PORT_TRIES:
-                    continue  # someone took the port between our look and the server's
+                self._reap_ended()
+                if (
+                    attempt + 1 < TRIES
+                    and isinstance(failed, EmbeddedError)
+                    and any(one in str(failed) for one in PASSING)
+                ):
+                    time.sleep(RETRY_S)
+                    continue
                 raise
-            self._mine = None if detach else server
             return note
         raise AssertionError("the last attempt returns or raises")
 
-    def _reap(self) -> None:
-        if self._child is not None:
-            self._child.wait(timeout=CONNECT_S)
-            self._child = None
+    def _reap_ended(self) -> None:
+        """Take leave of our child once it has ended, whoever ended it."""
+        if self._mine is not None and not self._mine.is_alive():
+            if self._child is not None:
+                self._child.wait(timeout=CONNECT_S)
+            self._child = self._mine = None
 
 
 def _end(server: Process) -> None:
