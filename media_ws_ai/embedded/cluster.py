@@ -16,6 +16,7 @@ from media_ws_ai.embedded import binaries, places
 from media_ws_ai.embedded.errors import EmbeddedError
 from media_ws_ai.embedded.process import POLL_S, Process
 
+BECOME = Path(__file__).with_name("become.py")
 NAME = "media_ws_ai"  # of the database and of its owner
 MAX_CONNECTIONS = 200
 INIT_S = 60.0
@@ -187,7 +188,7 @@ def _command(
         "detach": detach,
         "pgdata": str(pgdata) if pgdata else None,
     }
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("become.py")), json.dumps(order)]
+    return [sys.executable, "-I", "-S", str(BECOME), json.dumps(order)]
 
 
 def _last_line(text: str) -> str:

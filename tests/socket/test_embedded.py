@@ -18,7 +18,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from media_ws_ai.embedded import EmbeddedError, Server, binaries, places
+from media_ws_ai.embedded import EmbeddedError, Server, binaries, cluster, places
 from media_ws_ai.embedded.process import Process
 from tests.waiting import eventually
 
@@ -273,8 +273,9 @@ BECOME = """
 import os, sys
 from pathlib import Path
 import psycopg2
-from media_ws_ai.embedded import Server, binaries
-python, root, major = sys.argv[2:5]
+from media_ws_ai.embedded import Server, binaries, cluster
+python, root, major, become = sys.argv[2:6]
+cluster.BECOME = Path(become)
 found = binaries.Binaries(Path(root), int(major))
 binaries.find = lambda: found
 sys.executable = python
@@ -291,13 +292,14 @@ def test_as_an_ordinary_user_in_a_closed_folder_everything_stays_in_place(open_f
         pytest.skip("no Python here that another user can run")
     found = binaries.find()
     binaries.copy_programs(found.root, open_folder / "programs")
+    become = shutil.copy(cluster.BECOME, open_folder)
     root = open_folder / "programs" / found.root.parent.name / found.root.name
     closed = open_folder / "closed"
     closed.mkdir(mode=0o700)
     os.chown(closed, NOBODY, NOBODY)
     data_dir = closed / "var" / "postgres"
     launcher = subprocess.Popen(
-        [sys.executable, "-c", BECOME.format(NOBODY) + LAUNCHER, data_dir, python, root, str(found.major)],
+        [sys.executable, "-c", BECOME.format(NOBODY) + LAUNCHER, data_dir, python, root, str(found.major), become],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
