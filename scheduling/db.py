@@ -111,6 +111,8 @@ def make_engine(
         pool_recycle=POOL_RECYCLE_S,
         pool_pre_ping=True,
         pool_use_lifo=True,
+        # Callers' words and numbers are parameters; errors are logged.
+        hide_parameters=True,
         # Would ask the server for a type that no table of ours has, once per connection.
         use_native_hstore=False,
     )

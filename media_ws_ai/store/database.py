@@ -117,7 +117,7 @@ class _Running:
             # The thread runner: whatever a job raises is its caller's, and must not end this thread.
             job.error = error
             if job.cutter.is_cut:
-                logger.info("a database job that was given up ended with: %s", _first_line(error))
+                logger.info("a database job that was given up ended with: %s", first_line(error))
         finally:
             job.cutter.release()
             current.cutter = None
@@ -285,15 +285,16 @@ def _unavailability(error: Exception) -> str | None:
     if isinstance(error, PoolTimeout):
         return "no connection was free in time"
     if isinstance(error, (OperationalError, InterfaceError)):
-        return _first_line(error.orig or error)
+        return first_line(error.orig or error)
     if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        return _first_line(error)
+        return first_line(error)
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
-            return _first_line(error.orig or error)
+            return first_line(error.orig or error)
         return UNAVAILABLE_STATES.get(getattr(error.orig, "pgcode", None) or "")
     return None
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What went wrong, without the lines in which PostgreSQL quotes the row: they hold what people said."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -23,10 +23,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from media_ws_ai.store import calls
-from media_ws_ai.store.database import Database, DatabaseUnavailable
+from media_ws_ai.store.database import Database, DatabaseUnavailable, first_line
 from media_ws_ai.store.payload import storable, storable_text
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ Work: TypeAlias = Callable[[Session], object]
 
 INSERT: Final = text(
     "INSERT INTO call_events (writer, seq, call_sid, attempt, offset_ms, kind, payload)"
-    " SELECT CAST(:writer AS uuid), seq, call_sid, attempt, offset_ms, kind, payload"
+    " SELECT CAST(:writer AS uuid), seq, call_sid, attempt, offset_ms, kind, COALESCE(payload, 'null')"
     " FROM jsonb_to_recordset(CAST(:rows AS jsonb))"
     " AS row(seq bigint, call_sid text, attempt integer, offset_ms integer, kind text, payload jsonb)"
     " ON CONFLICT DO NOTHING"
@@ -60,7 +61,6 @@ class _Event:
     payload: object
 
     def as_row(self, seq: int) -> dict[str, Any]:
-        # A payload of null is JSON's null, never SQL's.
         return {
             "seq": seq,
             "call_sid": storable_text(self.call_sid),
@@ -251,14 +251,16 @@ class Recorder:
             self._settle(failed_batches=1)
             logger.warning("%d items of the recorder wait: %s", len(batch), reason)
             return False
-        except Exception:
-            # Anything else is about what is in the batch: one item must not cost the others.
-            if len(batch) == 1:
-                logger.exception("an item of the recorder is dropped")
-                self._settle(dropped=1, failed_batches=1)
-                return True
-            logger.warning("a batch of %d items was refused and is written one by one", len(batch), exc_info=True)
+        except Exception as error:
+            # Anything else is about what is in the batch: one item must not cost the others. PostgreSQL's complaints
+            # quote the row, and with it what somebody said: only their first line is logged.
+            is_sql = isinstance(error, SQLAlchemyError)
             self._settle(failed_batches=1)
+            if len(batch) == 1:
+                logger.error("an item of the recorder is dropped: %s", first_line(error), exc_info=not is_sql)
+                self._settle(dropped=1)
+                return True
+            logger.warning("%d items are refused together, tried one by one: %s", len(batch), first_line(error))
             while self._in_hand:
                 if not self._write(self._in_hand[:1]):
                     return False
