@@ -12,7 +12,11 @@ def barge_in_flush(*, model_flushed: Int, model_held: Int, tx_flushed: Int, tx_h
     """Flushed and held frames when the caller's interruption was confirmed."""
 
 
-@marker("B1", "[BARGE-IN] ✅ CONFIRMED: {reason} text='{text}'")
+@marker(
+    "B1",
+    "[BARGE-IN] ✅ CONFIRMED: {reason} text='{text}'",
+    older=("✅ CONFIRMED: {reason} text='{text}'",),
+)
 def barge_in_confirmed(*, reason: Word, text: Text) -> None:
     """The caller interrupts: by transcript, digit (`dtmf`), partial transcript or `sustained_speech_840ms`."""
 

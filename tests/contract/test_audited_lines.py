@@ -268,6 +268,10 @@ OLDER = [
         "[STT_FILTER] drop reason=echo_window text='כן'",
         m.Parsed("guard_drop", "C1", {"reason": "echo_window", "text": "כן"}),
     ),
+    (
+        "✅ CONFIRMED: sustained_speech_840ms text=''",
+        m.Parsed("barge_in_confirmed", "B1", {"reason": "sustained_speech_840ms", "text": ""}),
+    ),
     ("[CALL_METRICS] frames_dropped=0", m.Parsed("call_metrics", "A1", {"frames_dropped": 0})),
     ("[HANGUP BLOCKED]", m.Parsed("hangup_blocked", "End", {})),
 ]
