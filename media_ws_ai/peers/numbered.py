@@ -1,4 +1,4 @@
-"""Numbered audio: every frame says whose it is and which, so that a listener can tell lost, doubled and reordered frames.
+"""Numbered audio: every frame says whose it is and which; a listener can tell lost, doubled and reordered ones.
 
 A frame is 160 bytes of μ-law. Its first nine bytes are `<3sHHH`: the magic, the session, the utterance and
 the frame's index, all modulo 65,536. The rest is whatever it was: tone or voice, heard as such with a faint tick.

@@ -1,0 +1,78 @@
+"""The built-in scenarios. `demo` is the clinic of the demo business: a natural Hebrew conversation, or an English
+one when the session's language is English, spoken with the agent clips of `media_ws_ai.peers.speech`."""
+
+from typing import Final
+
+from media_ws_ai.peers.model.scenario import Reply, Scenario, Script, Turn
+
+_HEBREW: Final = Script(
+    greeting=(Reply(clip="he_agent_greeting"),),
+    turns=(
+        Turn(reply=(Reply(clip="he_agent_bye"),), clip=("he_thanks_bye",), regex="להתראות|ביי|יום טוב"),
+        Turn(reply=(Reply(clip="he_agent_hours"),), clip=("he_hours",), regex="פתוחים|שעות"),
+        Turn(reply=(Reply(clip="he_agent_slot"),), clip=("he_book",), regex="תור|פגישה"),
+        Turn(
+            reply=(Reply(clip="he_agent_confirm"),),
+            clip=("he_sunday", "he_yes", "he_name"),
+            regex="ביום|בבוקר|^כן|קוראים לי",
+        ),
+        Turn(
+            reply=(Reply(text="הביקור הראשון עולה מאתיים וחמישים שקלים. לקבוע לך תור?"),),
+            clip=("he_price",),
+            regex="עולה|מחיר",
+        ),
+        Turn(reply=(Reply(text="תודה, רשמתי. מתי נוח לך להגיע?"),), clip=("he_city",)),
+        Turn(reply=(Reply(text="בסדר, אני ממתינה."),), clip=("he_wait",)),
+        Turn(reply=(Reply(text="אין בעיה. אפשר לעזור במשהו נוסף?"),), clip=("he_no",), regex="^לא"),
+        Turn(reply=(Reply(clip="he_agent_long"),), clip=("he_long",)),
+    ),
+    default=(Reply(text="סליחה, לא הבנתי. אפשר לחזור על זה?"),),
+    resumed=(Reply(text="סליחה, השיחה נקטעה לרגע. במה אפשר לעזור?"),),
+)
+
+_ENGLISH: Final = Script(
+    greeting=(Reply(clip="en_agent_greeting"),),
+    turns=(
+        Turn(reply=(Reply(clip="en_agent_bye"),), clip=("en_thanks_bye",), regex="(?i)bye"),
+        Turn(reply=(Reply(clip="en_agent_hours"),), clip=("en_hours",), regex="(?i)open|hours"),
+        Turn(reply=(Reply(clip="en_agent_slot"),), clip=("en_book",), regex="(?i)appointment|book"),
+        Turn(
+            reply=(Reply(clip="en_agent_confirm"),),
+            clip=("en_sunday", "en_yes", "en_name"),
+            regex="(?i)sunday|morning|^yes|my name",
+        ),
+        Turn(
+            reply=(Reply(text="The first visit is two hundred and fifty shekels. Shall I book it for you?"),),
+            clip=("en_price",),
+            regex="(?i)cost|price|how much",
+        ),
+        Turn(reply=(Reply(text="Thank you, noted. When would suit you?"),), clip=("en_city",)),
+        Turn(reply=(Reply(text="Of course, take your time."),), clip=("en_wait",)),
+        Turn(reply=(Reply(text="No problem. Can I help with anything else?"),), clip=("en_no",), regex="(?i)^no"),
+        Turn(reply=(Reply(clip="en_agent_long"),), clip=("en_long",)),
+    ),
+    default=(Reply(text="Sorry, I did not understand. Could you say that again?"),),
+    resumed=(Reply(text="Sorry, we were cut off for a moment. How can I help?"),),
+    out_of_band=(Reply(text="A summary of the call.", ttfb_ms=100),),
+)
+
+
+def demo() -> Scenario:
+    """The clinic, in Hebrew unless the session says English."""
+    return Scenario(
+        greeting=_HEBREW.greeting,
+        turns=_HEBREW.turns,
+        default=_HEBREW.default,
+        resumed=_HEBREW.resumed,
+        out_of_band=_HEBREW.out_of_band,
+        languages={"en": _ENGLISH},
+    )
+
+
+def load_pattern() -> Scenario:
+    """Numbered audio for load runs: a 6 s greeting, then 6 s, 8 s and 3 s of speech in turn."""
+    return Scenario(
+        greeting=(Reply(text="Hello, you have reached the office. How can I help you?", numbered=6.0),),
+        turns=tuple(Turn(reply=(Reply(text="Of course, one moment please.", numbered=s),)) for s in (6.0, 8.0, 3.0)),
+        default=(Reply(text="Anything else?", numbered=3.0),),
+    )
