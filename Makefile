@@ -57,11 +57,11 @@ test-unit: venv-dev ## pure code: tables, properties, audited lines; with branch
 
 .PHONY: test-socket
 test-socket: venv-dev ## real sockets and PostgreSQL under plain threads
-	@.ci/tests tests/socket $(BIN)/python -m pytest
+	@TESTS_UNDER=threads .ci/tests tests/socket $(BIN)/python -m pytest
 
 .PHONY: test-socket-gevent
 test-socket-gevent: venv-dev ## the same, patched by gevent from the first line
-	@.ci/tests tests/socket $(BIN)/python -m gevent.monkey --module pytest
+	@TESTS_UNDER=gevent .ci/tests tests/socket $(BIN)/python -m gevent.monkey --module pytest
 
 .PHONY: test-integration
 test-integration: venv-dev ## the whole stack: gunicorn under gevent and under threads

@@ -50,8 +50,23 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A data folder after its first start, to copy: initdb costs most of a second."""
+    folder = Path(tempfile.mkdtemp(prefix="media-ws-ai-made-"))
+    folder.chmod(0o711)
+    server = Server(folder / "postgres", durable=False)
+    server.start()
+    server.stop()
+    yield server.data_dir
+    server.remove()
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def server(open_folder: Path) -> Iterator[Server]:
+def server(open_folder: Path, made: Path) -> Iterator[Server]:
+    """A server that was started once and is stopped."""
+    subprocess.run(["cp", "-a", made, open_folder], check=True, timeout=30)
     server = Server(open_folder / "postgres", durable=False)
     yield server
     server.remove()
@@ -140,25 +155,20 @@ def test_of_many_launchers_at_once_one_starts(open_folder: Path) -> None:
         Server(open_folder / "postgres", durable=False).remove()
 
 
-def test_a_killed_launcher_takes_the_server_along_and_the_next_start_has_the_data(open_folder: Path) -> None:
-    server = Server(open_folder / "postgres", durable=False)
+def test_a_killed_launcher_takes_the_server_along_and_the_next_start_has_the_data(server: Server) -> None:
     launcher = launch(server.data_dir)
-    try:
-        told = said(launcher)
-        ask(told["url"], "CREATE TABLE kept AS SELECT 7 AS number")
-        process = server_process(server)
-        assert server.url == told["url"]
-        dismiss(launcher, kill=True)
-        assert eventually(lambda: not process.is_alive(), within_s=5)
-        assert server.url is None
-        assert ask(server.start(), "SELECT number FROM kept") == [(7,)]
-        assert server_process(server) != process
-    finally:
-        server.remove()
+    told = said(launcher)
+    ask(told["url"], "CREATE TABLE kept AS SELECT 7 AS number")
+    process = server_process(server)
+    assert server.url == told["url"]
+    dismiss(launcher, kill=True)
+    assert eventually(lambda: not process.is_alive(), within_s=5)
+    assert server.url is None
+    assert ask(server.start(), "SELECT number FROM kept") == [(7,)]
+    assert server_process(server) != process
 
 
-def test_a_start_right_after_the_kill_waits_for_the_old_server(open_folder: Path) -> None:
-    server = Server(open_folder / "postgres", durable=False)
+def test_a_start_right_after_the_kill_waits_for_the_old_server(server: Server) -> None:
     launcher = launch(server.data_dir)
     try:
         said(launcher)
@@ -170,7 +180,6 @@ def test_a_start_right_after_the_kill_waits_for_the_old_server(open_folder: Path
         assert ask(url, "SELECT 1") == [(1,)]
     finally:
         dismiss(launcher)
-        server.remove()
 
 
 def test_a_server_killed_outright_is_started_again(server: Server) -> None:
@@ -188,23 +197,19 @@ def test_a_server_killed_outright_is_started_again(server: Server) -> None:
         second.stop()
 
 
-def test_a_detached_server_outlives_its_launcher(open_folder: Path) -> None:
-    server = Server(open_folder / "postgres", durable=False)
+def test_a_detached_server_outlives_its_launcher(server: Server) -> None:
     launcher = launch(server.data_dir, "--detach")
-    try:
-        told = said(launcher)
-        dismiss(launcher)
-        assert launcher.returncode == 0
-        process = server_process(server)
-        assert process.pid == told["pid"]
-        assert server.url == told["url"]
-        assert server.start() == told["url"]
-        assert not server.stop(), "it is not ours to stop"
-        assert ask(told["url"], "SELECT 1") == [(1,)]
-        assert server.stop(anyone=True)
-        assert not process.is_alive()
-    finally:
-        server.remove()
+    told = said(launcher)
+    dismiss(launcher)
+    assert launcher.returncode == 0
+    process = server_process(server)
+    assert process.pid == told["pid"]
+    assert server.url == told["url"]
+    assert server.start() == told["url"]
+    assert not server.stop(), "it is not ours to stop"
+    assert ask(told["url"], "SELECT 1") == [(1,)]
+    assert server.stop(anyone=True)
+    assert not process.is_alive()
 
 
 def test_ctrl_c_in_the_terminal_is_not_for_the_server(server: Server) -> None:
@@ -222,13 +227,16 @@ def test_a_taken_port_is_left_to_its_holder(server: Server) -> None:
         assert ask(other, "SELECT 1") == [(1,)]
 
 
-def test_a_half_made_data_folder_is_made_anew(server: Server) -> None:
-    server.data_dir.mkdir()
-    (server.data_dir / "data.new").mkdir()
-    (server.data_dir / "data.new" / "PG_VERSION").write_text("18\n")
-    server.data_dir.chmod(0o711)
-    assert ask(server.start(), "SELECT 1") == [(1,)]
-    assert not (server.data_dir / "data.new").exists()
+def test_a_half_made_data_folder_is_made_anew(open_folder: Path) -> None:
+    server = Server(open_folder / "postgres", durable=False)
+    half = server.data_dir / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    try:
+        assert ask(server.start(), "SELECT 1") == [(1,)]
+        assert not half.exists()
+    finally:
+        server.remove()
 
 
 def test_what_cannot_be_started_says_why(server: Server) -> None:
