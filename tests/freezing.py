@@ -1,13 +1,17 @@
-"""A PostgreSQL that stops answering without closing anything: every process of it gets SIGSTOP."""
+"""A PostgreSQL that stops answering without closing anything: every process of it gets SIGSTOP. Needs Linux's /proc."""
 
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
-import psutil
 import psycopg2
 
 from tests.waiting import eventually
+
+RESTING = frozenset("TtZX")
+"""States of /proc/PID/stat: stopped, or no more."""
 
 
 @contextmanager
@@ -15,21 +19,38 @@ def frozen(url: str) -> Iterator[None]:
     """The server behind `url`, frozen inside, running again after."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
-        (pid,) = cursor.fetchone() or (0,)
-        postmaster = psutil.Process(pid).parent()
-    assert postmaster is not None
+        (backend,) = cursor.fetchone() or (0,)
+        postmaster = int(_stat(backend)[1])
     # The first to stop is the one that could start others.
-    stopped = [postmaster]
-    postmaster.send_signal(signal.SIGSTOP)
+    pids = [postmaster]
+    os.kill(postmaster, signal.SIGSTOP)
     try:
-        for process in postmaster.children(recursive=True):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                process.send_signal(signal.SIGSTOP)
-                stopped.append(process)
-        resting = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
-        eventually(lambda: all(process.status() in resting for process in stopped), within_s=2)
+        eventually(lambda: _is_resting(postmaster))
+        pids += _children(postmaster)
+        _send(pids, signal.SIGSTOP)
+        eventually(lambda: all(_is_resting(pid) for pid in pids))
         yield
     finally:
-        for process in reversed(stopped):
-            if process.is_running():
-                process.send_signal(signal.SIGCONT)
+        _send(reversed(pids), signal.SIGCONT)
+
+
+def _send(pids: "Iterator[int] | list[int]", number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # a backend whose client left just before
+            os.kill(pid, number)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_resting(pid: int) -> bool:
+    try:
+        return _stat(pid)[0] in RESTING
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on: state, parent, …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -53,7 +53,7 @@ def upgrade() -> None:
     """Bring the tables to the newest form."""
     from scheduling import migrations
 
-    migrations.upgrade(_database_url())
+    _reachable(migrations.upgrade)
     click.echo("The tables are up to date.", err=True)
 
 
@@ -66,9 +66,14 @@ def upgrade() -> None:
 )
 def seed(path: Path | None) -> None:
     """Put businesses into the database."""
-    from media_ws_ai.store import seed as seeding
+    from media_ws_ai.store.seed import seed as put
+    from media_ws_ai.store.seed_file import SeedError
 
-    for line in seeding.seed(_database_url(), path):
+    try:
+        lines = _reachable(lambda url: put(url, path))
+    except SeedError as refused:
+        raise click.ClickException(str(refused)) from refused
+    for line in lines:
         click.echo(line)
 
 
@@ -81,6 +86,25 @@ def _database_url() -> str:
     if found is None:
         raise click.ClickException(NONE_RUNS)
     return found
+
+
+def _reachable(work: Callable[[str], T]) -> T:
+    """What the database's URL or the server refuses, as one sentence and exit status 1."""
+    from psycopg2.errors import UndefinedTable
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    url = _database_url()
+    try:
+        return work(url)
+    except ValueError as wrong:
+        raise click.ClickException(f"DATABASE_URL: {wrong}") from wrong
+    except OperationalError as down:
+        raise click.ClickException(f"The database does not do it: {str(down.orig).strip()}") from down
+    except ProgrammingError as refused:
+        said = str(refused.orig).partition("\n")[0]
+        if isinstance(refused.orig, UndefinedTable):
+            said += "; `media-ws-ai db upgrade` makes the tables"
+        raise click.ClickException(f"The database does not do it: {said}.") from refused
 
 
 def _plainly(ask: Callable[[], T]) -> T:

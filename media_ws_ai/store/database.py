@@ -180,13 +180,18 @@ class Database:
         if not is_done:
             running.count("timeouts")
             raise DatabaseUnavailable(f"no answer from the database within {deadline_s:g} s")
-        if job.error is None:
+        error, job.error = job.error, None
+        if error is None:
             return job.value  # type: ignore[return-value]  # set by the thread, T by construction
-        reason = _unavailability(job.error)
-        running.count("errors" if reason is None else "failures")
-        if reason is None:
-            raise job.error
-        raise DatabaseUnavailable(reason) from job.error
+        try:
+            reason = _unavailability(error)
+            running.count("errors" if reason is None else "failures")
+            if reason is None:
+                raise error
+            raise DatabaseUnavailable(reason) from error
+        finally:
+            # Its traceback leads here and to the job: a circle that would keep the session until a collection.
+            del error
 
     def ping(self, deadline_s: float) -> bool:
         """Whether the database answers in time."""

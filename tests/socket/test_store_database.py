@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg2
 import pytest
 from gevent import monkey
@@ -52,6 +51,10 @@ def slowly(session: Session) -> None:
 
 def without_database(session: Session) -> str:
     return "free"
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 def unavailable(database: Database, work: object, deadline_s: float) -> tuple[str, float]:
@@ -105,6 +108,19 @@ def test_jobs_run_side_by_side(database: Database) -> None:
         thread.join(5)
     assert time.monotonic() - start < 1.2
     assert database.connections() == 4
+
+
+def test_a_host_name_is_resolved_and_reached(database_url: str) -> None:
+    """Under gevent it is resolved beforehand: libpq would block every greenlet."""
+    database = Database(database_url.replace("127.0.0.1", "localhost"))
+    assert database.run(one, 3) == 1
+    assert database.close()
+
+
+def test_a_name_that_does_not_exist_is_unavailable() -> None:
+    database = Database("postgresql://u:p@no-such-host.invalid/none")
+    assert "within" not in unavailable(database, one, 10)[0]
+    assert database.close()
 
 
 def test_refused_is_told_at_once_with_the_cause() -> None:
@@ -191,7 +207,7 @@ def test_frozen_under_load_everyone_is_told_in_time_and_nothing_is_left_behind(
 ) -> None:
     for _ in range(2):
         assert database.ping(2)
-    descriptors = psutil.Process().num_fds()
+    before = descriptors()
     told: list[float] = []
     with frozen(database_url):
         callers = [threading.Thread(target=lambda: told.append(unavailable(database, one, 0.5)[1])) for _ in range(20)]
@@ -206,7 +222,7 @@ def test_frozen_under_load_everyone_is_told_in_time_and_nothing_is_left_behind(
     eventually(lambda: database.waiting() == 0)
     assert database.connections() <= 4
     # At most the connections that three more threads may have opened.
-    eventually(lambda: psutil.Process().num_fds() <= descriptors + 3)
+    eventually(lambda: descriptors() <= before + 3)
 
 
 def test_the_queue_is_bounded(narrow: Database) -> None:

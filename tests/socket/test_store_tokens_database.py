@@ -52,12 +52,7 @@ def at_once(*works: object) -> None:
 def test_of_20_at_once_one_gets_the_claim(workers: list[Worker]) -> None:
     token = workers[0].issue()
     verdicts: list[Claim | Refused] = []
-    at_once(
-        *[
-            lambda w=workers[n % 3]: verdicts.append(w.tokens.consume(token, SID, deadline_s=5))  # type: ignore[misc]
-            for n in range(20)
-        ]
-    )
+    at_once(*[lambda w=workers[n % 3]: verdicts.append(w.tokens.consume(token, SID, deadline_s=5)) for n in range(20)])
     claims = [verdict for verdict in verdicts if isinstance(verdict, Claim)]
     assert claims == [Claim(SID, 3, 1, "+97248000000", "anonymous", "database")]
     assert [v for v in verdicts if isinstance(v, Refused)] == [Refused("used")] * 19
@@ -65,7 +60,7 @@ def test_of_20_at_once_one_gets_the_claim(workers: list[Worker]) -> None:
 
 def test_workers_that_answer_the_same_webhook_give_the_same_token(workers: list[Worker]) -> None:
     told: list[str] = []
-    at_once(*[lambda w=worker: told.append(w.issue()) for worker in workers])  # type: ignore[misc]
+    at_once(*[lambda w=worker: told.append(w.issue()) for worker in workers])
     assert len(told) == 3
     assert len(set(told)) == 1
     assert workers[0].issue() == told[0]

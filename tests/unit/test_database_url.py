@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from scheduling.db import make_engine, normalise_url
+from scheduling.db import _resolved, make_engine, normalise_url
 
 ACCEPTED = [
     ("postgres://u:p@h:5432/d", "postgresql+psycopg2://u:p@h:5432/d"),
@@ -32,3 +32,17 @@ def test_an_engine_connects_only_when_used() -> None:
     engine = make_engine("postgres://u:p@192.0.2.1/d", 3)
     assert engine.pool.status().startswith("Pool size: 3")
     engine.dispose()
+
+
+def test_a_name_becomes_its_addresses_and_stays_the_name_that_certificates_are_checked_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [(10, 1, 6, "", ("::1", 0, 0, 0)), (2, 1, 6, "", ("127.0.0.1", 0)), (2, 1, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_keywords: found)
+    assert _resolved({"host": "db", "port": 5432}) == {
+        "host": "db,db",
+        "hostaddr": "::1,127.0.0.1",
+        "port": 5432,
+    }
+    for left_alone in [{}, {"host": "/run/postgresql"}, {"host": "a,b"}, {"host": "a", "hostaddr": "10.0.0.1"}]:
+        assert _resolved(left_alone) is left_alone

@@ -42,9 +42,14 @@ def tokens(clock: WallClock) -> StreamTokens:
     return StreamTokens(Down(), "secret", wall_clock=clock)
 
 
-def issue(tokens: StreamTokens, call_sid: str = CALL_SID, key: str = "key", attempt: int = 1, **other: str) -> str:
-    parties = {"to": "+97248000000", "caller": "+972501234567", **other}
-    return tokens.issue(call_sid=call_sid, idempotency_key=key, attempt=attempt, business_id=7, **parties)
+def issue(
+    tokens: StreamTokens,
+    key: str = "key",
+    attempt: int = 1,
+    to: str = "+97248000000",
+    caller: str = "+972501234567",
+) -> str:
+    return tokens.issue(call_sid=CALL_SID, idempotency_key=key, attempt=attempt, business_id=7, to=to, caller=caller)
 
 
 def test_a_token_carries_the_call_and_is_good_once(tokens: StreamTokens) -> None:
