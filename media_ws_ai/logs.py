@@ -154,6 +154,11 @@ def _put(line: Line, call_sid: str, stream_sid: str, role: str | None) -> None:
     output.put(line.level, call_sid, stream_sid, shown, line.text)
 
 
+def lines_lost() -> int:
+    """Lines of this process that were dropped because the log's reader stood still."""
+    return _output.writer.counters()["lost"] if _output is not None else 0
+
+
 class CallLog:
     """The log of one call: every marker with its call_sid and stream_sid, from any thread."""
 

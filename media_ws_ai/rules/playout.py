@@ -278,6 +278,15 @@ class Playout:
         self._control.append(CLEAR)
         return flushed, cut
 
+    def reset(self) -> None:
+        """Nothing waits, nothing is heard, nothing will be written."""
+        self._live.clear()
+        self._open = None
+        self.outlet.flush(self._next_id)
+        self.marks.raise_epoch()
+        self.meter.end()
+        self._control.clear()
+
     def live(self) -> Iterator[Utterance]:
         """Utterances that wait or are heard, in order of play-out."""
         return iter(self._live)

@@ -295,6 +295,15 @@ class Session:
         """All figures of the call, the audited names first."""
         return call_metrics(self, now - self._started_at)
 
+    def reset(self) -> None:
+        """F1: every flag and buffer of the call back to nothing."""
+        self.requester.drop_pending()
+        self.requester.link_lost()
+        self.playout.reset()
+        self.turns.reset()
+        self._tool_calls.clear()
+        self.dtmf = ""
+
     # --- TX ---------------------------------------------------------------------------------------------------
 
     def take(self, now: float) -> tuple[list[Out], list[Command]]:

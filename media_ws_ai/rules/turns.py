@@ -50,6 +50,10 @@ class Turns:
         payload = {"text": text, "item_id": event.item_id, "transcript_at_ms": offset_ms}
         return [Log(markers.caller_said(text=text)), Record("caller_line", started_ms, payload)]
 
+    def reset(self) -> None:
+        self._started_ms.clear()
+        self._seen.clear()
+
     def failed_to_transcribe(self, event: TranscriptFailed, offset_ms: int) -> list[Command]:
         self.failed += 1
         started_ms = self._started_ms.pop(event.item_id, offset_ms)

@@ -1,0 +1,53 @@
+"""The plain page at `/`, until there is a console: what runs, the last calls, what to do next."""
+
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Response, redirect, render_template
+from werkzeug.wrappers import Response as BaseResponse
+
+from media_ws_ai.markers import mask_phones
+from media_ws_ai.store import calls
+from media_ws_ai.store.database import DatabaseUnavailable
+from media_ws_ai.web.worker import Worker
+
+ZONE: Final = ZoneInfo("Asia/Jerusalem")
+PAGE_S: Final = 1.0
+SHOWN: Final = 20
+
+
+def blueprint(worker: Worker) -> Blueprint:
+    """The one page."""
+    routes = Blueprint("pages", __name__, template_folder="templates")
+
+    @routes.get("/")
+    def index() -> BaseResponse:
+        if worker.settings.role == "worker" and worker.settings.console_url:
+            return redirect(worker.settings.console_url)
+        try:
+            last = worker.database.run(lambda session: calls.last_calls(session, SHOWN), PAGE_S)
+            trouble = ""
+        except DatabaseUnavailable as error:
+            last, trouble = [], str(error)
+        return Response(
+            render_template(
+                "index.html",
+                settings=worker.settings,
+                registry=worker.registry,
+                calls=last,
+                trouble=trouble,
+                zone=ZONE.key,
+                is_model_reachable=worker.model.health.is_reachable,
+            )
+        )
+
+    @routes.app_template_filter("local")
+    def local(moment: datetime | None) -> str:
+        return moment.astimezone(ZONE).strftime("%d.%m. %H:%M:%S") if moment else "–"
+
+    @routes.app_template_filter("masked")
+    def masked(number: str | None) -> str:
+        return mask_phones(number) if number else "–"
+
+    return routes

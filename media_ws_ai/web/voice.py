@@ -1,0 +1,218 @@
+"""The carrier's HTTP side: a call comes in, a stream has ended, a state has changed, a clip is fetched.
+
+Never a 500, and an answer within a second whatever the database does: each look-up has its own short deadline, and
+what only needs to be written down is queued.
+"""
+
+import logging
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from flask import Blueprint, Response, abort, request
+
+from media_ws_ai import clips, markers
+from media_ws_ai.events import CarrierEnded
+from media_ws_ai.logs import CallLog
+from media_ws_ai.store import calls
+from media_ws_ai.store.businesses import Business
+from media_ws_ai.store.database import DatabaseUnavailable
+from media_ws_ai.store.status import FINAL_STATUSES
+from media_ws_ai.web import twiml
+from media_ws_ai.web.signature import origin, stream_origin
+from media_ws_ai.web.worker import Worker
+
+LOOKUP_S: Final = 0.3
+STATE_S: Final = 0.4
+MAX_ATTEMPTS: Final = 4
+"""The first stream and three fresh ones; then an apology."""
+
+DEFAULT_LANGUAGE: Final = "he"
+
+_log: Final = logging.getLogger(__name__)
+
+
+def _xml(body: str) -> Response:
+    return Response(body, mimetype="text/xml")
+
+
+class Voice:
+    """Answers for one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._w = worker
+
+    def incoming(self) -> Response:
+        """POST /twilio/voice. The same call and idempotency token get the same answer again."""
+        began = time.monotonic()
+        call_sid = request.form.get("CallSid", "")
+        log = CallLog(call_sid or "-", "-")
+        if not call_sid:
+            return self._decline(log, "voice", "no_call_sid", "technical", DEFAULT_LANGUAGE, began)
+        try:
+            business = self._business(request.form.get("To", ""))
+        except DatabaseUnavailable as error:
+            log.write(self._db_line("business", began, error))
+            return self._decline(log, "voice", "no_database", "technical", DEFAULT_LANGUAGE, began)
+        if business is None:
+            return self._decline(log, "voice", "unknown_number", "decline_unknown", DEFAULT_LANGUAGE, began)
+        refused = self._refused()
+        if refused:
+            return self._decline(log, "voice", refused, "decline_busy", business.language, began)
+        self._w.recorder.submit(
+            partial(
+                calls.upsert,
+                call_sid=call_sid,
+                at=datetime.now(UTC),
+                business_id=business.id,
+                caller=request.form.get("From"),
+                called=request.form.get("To"),
+            )
+        )
+        return self._connect(log, "voice", business, call_sid, 1, began)
+
+    def ended(self) -> Response:
+        """POST /twilio/stream-ended: finish, or resume a call whose worker died."""
+        began = time.monotonic()
+        call_sid = request.form.get("CallSid", "")
+        log = CallLog(call_sid or "-", "-")
+        if not call_sid or request.form.get("CallStatus", "") in FINAL_STATUSES:
+            log.write(self._line("stream-ended", "nothing", "call_over", began))
+            return _xml(twiml.nothing())
+        state = self._state(log, call_sid, began)
+        if self._w.registry.intent(call_sid) or (state is not None and (state.is_over or state.intent)):
+            log.write(self._line("stream-ended", "hangup", "intended", began))
+            return _xml(twiml.hang_up())
+        attempt = self._attempt(state) + 1
+        try:
+            business = self._business_of(state)
+        except DatabaseUnavailable as error:
+            log.write(self._db_line("business", began, error))
+            return self._decline(log, "stream-ended", "no_database", "technical", DEFAULT_LANGUAGE, began)
+        if business is None:
+            return self._decline(log, "stream-ended", "unknown_number", "technical", DEFAULT_LANGUAGE, began)
+        refused = "too_often" if attempt > MAX_ATTEMPTS else self._refused()
+        if refused:
+            return self._decline(log, "stream-ended", refused, "apology", business.language, began)
+        turns = len(state.lines) if state else 0
+        log.write(markers.stream_resumed(attempt=attempt, turns=turns))
+        return self._connect(log, "stream-ended", business, call_sid, attempt, began)
+
+    def status(self) -> Response:
+        """POST /twilio/status: of the call, or of a stream (told apart by StreamEvent)."""
+        form = request.form
+        call_sid = form.get("CallSid", "")
+        log = CallLog(call_sid or "-", form.get("StreamSid") or "-")
+        event = form.get("StreamEvent")
+        if event:
+            state = form.get("StreamError") or "-"
+            log.write(markers.status_callback(event=event, state=state))
+            return Response(status=204)
+        status = form.get("CallStatus", "")
+        raw = form.get("SequenceNumber", "")
+        sequence = int(raw) if raw.isascii() and raw.isdigit() else None
+        log.write(markers.status_callback(event="call", state=status, sequence=sequence))
+        if call_sid and status:
+            self._w.recorder.submit(
+                partial(
+                    calls.apply_status,
+                    call_sid=call_sid,
+                    status=status,
+                    sequence_number=sequence,
+                    at=datetime.now(UTC),
+                    caller=form.get("From"),
+                    called=form.get("To"),
+                )
+            )
+            live = self._w.registry.get(call_sid)
+            if live is not None and status in FINAL_STATUSES:
+                live.order(CarrierEnded("stop"))
+        return Response(status=204)
+
+    def clip(self, language: str, name: str) -> Response:
+        """GET /twilio/clip/<language>/<name>.wav, for <Play>."""
+        if language not in clips.languages() or name not in clips.names():
+            abort(404)
+        return Response(clips.wav(language, name), mimetype="audio/wav", headers={"Cache-Control": "max-age=3600"})
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+
+    def _business(self, called: str) -> Business | None:
+        business = self._w.businesses.by_phone(called, LOOKUP_S)
+        if business is None and self._w.settings.is_development:
+            return self._w.businesses.demo(LOOKUP_S)
+        return business
+
+    def _business_of(self, state: "calls.ResumeState | None") -> Business | None:
+        if state is not None and state.business_id:
+            return self._w.businesses.by_id(state.business_id, LOOKUP_S)
+        return self._business(request.form.get("To", ""))
+
+    def _refused(self) -> str:
+        if self._w.registry.is_draining:
+            return "draining"
+        return "full" if self._w.registry.is_full else ""
+
+    def _state(self, log: CallLog, call_sid: str, began: float) -> "calls.ResumeState | None":
+        try:
+            return self._w.database.run(lambda session: calls.resume_state(session, call_sid), STATE_S)
+        except DatabaseUnavailable as error:
+            log.write(self._db_line("resume_state", began, error))
+            return None
+
+    @staticmethod
+    def _attempt(state: "calls.ResumeState | None") -> int:
+        """Which stream has ended: our own address says so, and the database, where it answers."""
+        raw = request.args.get("attempt", "1")
+        told = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 4 else 1
+        return max(told, state.attempts if state else 1)
+
+    def _connect(
+        self, log: CallLog, route: str, business: Business, call_sid: str, attempt: int, began: float
+    ) -> Response:
+        token = self._w.tokens.issue(
+            call_sid=call_sid,
+            idempotency_key=request.headers.get("I-Twilio-Idempotency-Token", "")[:100],
+            attempt=attempt,
+            business_id=business.id,
+            to=business.phone,
+            caller=request.form.get("From", ""),
+            deadline_s=LOOKUP_S,
+        )
+        ours = origin(self._w.settings, request)
+        body = twiml.open_stream(
+            stream_url=f"{stream_origin(self._w.settings, request)}/twilio/media",
+            action_url=f"{ours}/twilio/stream-ended?attempt={attempt}",
+            status_url=f"{ours}/twilio/status",
+            token=token,
+            attempt=attempt,
+        )
+        log.write(self._line(route, "connect", "-", began))
+        return _xml(body)
+
+    def _decline(self, log: CallLog, route: str, reason: str, clip: str, language: str, began: float) -> Response:
+        log.write(self._line(route, "decline", reason, began))
+        url = origin(self._w.settings, request) + twiml.clip_path(language, clip)
+        return _xml(twiml.say_and_end(url))
+
+    @staticmethod
+    def _line(route: str, verdict: str, reason: str, began: float) -> markers.Line:
+        took_ms = round((time.monotonic() - began) * 1000)
+        return markers.webhook(route=route, verdict=verdict, reason=reason, took_ms=took_ms)
+
+    @staticmethod
+    def _db_line(operation: str, began: float, error: DatabaseUnavailable) -> markers.Line:
+        took_ms = round((time.monotonic() - began) * 1000)
+        return markers.db_unavailable(operation=operation, took_ms=took_ms, reason=str(error))
+
+
+def blueprint(worker: Worker) -> Blueprint:
+    """The routes under /twilio, except the websocket."""
+    voice = Voice(worker)
+    routes = Blueprint("voice", __name__)
+    routes.post("/twilio/voice")(voice.incoming)
+    routes.post("/twilio/stream-ended")(voice.ended)
+    routes.post("/twilio/status")(voice.status)
+    routes.get("/twilio/clip/<language>/<name>.wav")(voice.clip)
+    return routes
