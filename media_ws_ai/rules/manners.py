@@ -9,8 +9,10 @@ from typing import Final
 
 from media_ws_ai.commands import Prompt
 
-COMPACT_BUSINESS_CHARS: Final = 330
-"""So that COMPACT stays near 800 characters whatever the owner wrote."""
+COMPACT_CHARS: Final = 820
+"""COMPACT stays near 800 characters whatever the owner wrote; our own rules are never shortened."""
+
+LEAST_BUSINESS_CHARS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,9 @@ _HE: Final = Voice(
     compact=(
         "את הנציגה הקולית של {name} ומדברת בטלפון, בעברית בלבד אלא אם הפונה מבקש שפה אחרת. "
         "דברי קצר וטבעי: משפט או שניים, שאלה אחת בכל פעם, ואז חכי לתשובה. "
-        "אל תמציאי עובדות, מחירים או שעות. מה שאינך יודעת, אמרי שתבררי."
+        "אל תשאלי שוב מה שכבר נענה. אם קוטעים אותך, הפסיקי והקשיבי. "
+        "אל תמציאי עובדות, מחירים או שעות. מה שאינך יודעת, אמרי שתבררי. "
+        "כשנפרדים ממך, היפרדי במשפט אחד בלי שאלה נוספת."
     ),
     full=(
         "את הנציגה הקולית של {name}. את מדברת בטלפון עם אדם, בעברית מדוברת, נעימה וברורה, אלא אם הפונה מבקש שפה "
@@ -57,7 +61,9 @@ _EN: Final = Voice(
     compact=(
         "You are the voice agent of {name}, on the telephone, in English unless the caller asks for another language. "
         "Speak briefly and naturally: a sentence or two, one question at a time, then wait for the answer. "
-        "Never invent facts, prices or hours. What you do not know, say you will find out."
+        "Never ask again what was answered. When interrupted, stop and listen. "
+        "Never invent facts, prices or hours. What you do not know, say you will find out. "
+        "When the caller says goodbye, say goodbye in one sentence without another question."
     ),
     full=(
         "You are the voice agent of {name}. You talk with a person on the telephone, in plain, warm, clear spoken "
@@ -91,15 +97,17 @@ _VOICES: Final = {"he": _HE, "en": _EN}
 def compose(language: str, name: str, business: str) -> tuple[Prompt, Prompt]:
     """(COMPACT, FULL) for a business. Languages without texts of their own are spoken with the English ones."""
     voice = _VOICES.get(language, _EN)
-    compact = Prompt(voice.compact.format(name=name), _shortened(business), voice.no_tools)
+    manners = voice.compact.format(name=name)
+    room = max(LEAST_BUSINESS_CHARS, COMPACT_CHARS - len(manners) - len(voice.no_tools))
+    compact = Prompt(manners, _shortened(business, room), voice.no_tools)
     full = Prompt(voice.full.format(name=name), business, voice.no_tools)
     return compact, full
 
 
-def _shortened(text: str) -> str:
-    """The owner's text up to the last sentence that fits."""
-    if len(text) <= COMPACT_BUSINESS_CHARS:
+def _shortened(text: str, room: int) -> str:
+    """The owner's text up to the last sentence that fits into `room` characters."""
+    if len(text) <= room:
         return text
-    head = text[:COMPACT_BUSINESS_CHARS]
+    head = text[:room]
     end = max(head.rfind(mark) for mark in (". ", ".\n", "\n", "! ", "? "))
     return head[: end + 1].rstrip() if end > 0 else head.rpartition(" ")[0]

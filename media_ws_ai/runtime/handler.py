@@ -85,6 +85,8 @@ class CallHandler:
 
     def run(self) -> None:
         """From the accepted `start` to the closed socket. Returns only when nothing of the call is left."""
+        own = threading.current_thread()
+        name, own.name = own.name, f"CallHandler-{self._log.call_sid[-6:]}"
         try:
             self._threads.start(self._parts())
             while self._core.finish is None:
@@ -96,6 +98,7 @@ class CallHandler:
                     self._hang_up()
         finally:
             self.close()
+            own.name = name
 
     def _parts(self) -> list[tuple[str, Callable[[], None]]]:
         parts: list[tuple[str, Callable[[], None]]] = [

@@ -48,6 +48,8 @@ class TwilioParser:
             kind = data["event"]
             if kind == "media":
                 return self._media(data)
+            if kind == "connected":
+                return []
             parse = self._PARSERS.get(kind)
             if parse is None:
                 self.unknown += 1
