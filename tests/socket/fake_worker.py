@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from media_ws_ai.audio.frame import FRAME_BYTES
-from media_ws_ai.peers import numbered
+from media_ws_ai.peers import numbered, speech
 
 LOG: dict[str, Any] = {"streams": [], "posts": []}
 FRAME_S = 0.02
@@ -27,6 +27,7 @@ class Line:
     def __init__(self, ws: web.WebSocketResponse, start: dict[str, Any], entry: dict[str, Any]) -> None:
         self.ws, self.sid, self.entry = ws, start["streamSid"], entry
         self.parameters = start["start"]["customParameters"]
+        self.caller_spoke = asyncio.Event()
         self.utterance = int(self.parameters["attempt"])
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -36,6 +37,16 @@ class Line:
         audio = numbered.stamp(numbered.tone_frame(), 7, self.utterance, index)
         payload = base64.b64encode(audio).decode()
         await self.send({"event": "media", "streamSid": self.sid, "media": {"payload": payload}})
+
+    async def say(self, clip: str) -> None:
+        """A clip, in real time, with its end mark."""
+        due = time.monotonic()
+        for frame in speech.frames(clip):
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            payload = base64.b64encode(frame).decode()
+            await self.send({"event": "media", "streamSid": self.sid, "media": {"payload": payload}})
+            due += FRAME_S
+        await self.mark(clip)
 
     async def mark(self, name: str) -> None:
         await self.send({"event": "mark", "streamSid": self.sid, "mark": {"name": name}})
@@ -137,6 +148,17 @@ async def floods(line: Line) -> None:
         await asyncio.sleep(0.001)
 
 
+async def converses(line: Line) -> None:
+    """Greets, answers twice, says goodbye and closes."""
+    await line.say("en_agent_bye")
+    for clip in ("en_agent_hours", "he_agent_confirm", "he_agent_bye"):
+        line.caller_spoke.clear()
+        await line.caller_spoke.wait()
+        await asyncio.sleep(0.3)
+        await line.say(clip)
+    await line.ws.close(code=1000)
+
+
 async def later(line: Line) -> None:
     """An answer 1.5 s after the stream's start."""
     await asyncio.sleep(1.5)
@@ -150,7 +172,8 @@ async def silent(line: Line) -> None:
 MODES: dict[str, Callable[[Line], Awaitable[None]]] = {
     mode.__name__: mode
     for mode in (
-        clean, gap, long_gap, lossy, doubling, swapping, burst, wrong_messages, dies, closes, floods, later, silent,
+        clean, gap, long_gap, lossy, doubling, swapping, burst, wrong_messages, dies, closes, floods,
+        converses, later, silent,
     )
 }  # fmt: skip
 
@@ -198,6 +221,7 @@ async def media(request: web.Request) -> web.StreamResponse:
         "signature": request.headers.get("X-Twilio-Signature", ""), "sequence_ok": True,
     }  # fmt: skip
     task: asyncio.Task[None] | None = None
+    line: Line | None = None
     sequence, zero = 0, 0.0
     async for message in ws:
         if message.type is not WSMsgType.TEXT:
@@ -215,7 +239,11 @@ async def media(request: web.Request) -> web.StreamResponse:
         if event == "media":
             entry["media"] += 1
             entry["timestamps"].append(int(data["media"]["timestamp"]))
-            assert len(base64.b64decode(data["media"]["payload"])) in (FRAME_BYTES, 60000, 8)
+            frame = base64.b64decode(data["media"]["payload"])
+            assert len(frame) in (FRAME_BYTES, 60000, 8)
+            said = speech.positions().get(frame)
+            if line is not None and said is not None and said[1] >= speech.CLIPS[said[0]].ms // 20 - 12:
+                line.caller_spoke.set()
         else:
             entry["events"].append(data | {"at": time.monotonic() - zero})
         if event == "start":

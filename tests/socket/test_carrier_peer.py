@@ -305,3 +305,50 @@ def test_the_carrier_dies_with_its_owner() -> None:
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30, cwd=ROOT)
     pid = int(done.stdout)
     eventually(lambda: not Path(f"/proc/{pid}").exists() or "Z (" in Path(f"/proc/{pid}/stat").read_text(), 5.0)
+
+
+def test_jitter_and_bursts_keep_the_clock(carrier: CarrierPeer, worker: Worker) -> None:
+    steps: list[dict[str, Any]] = [{"hangup": True, "at_ms": 2000}]
+    report = one(carrier, "silent", steps, jitter_ms=15, burst_frames=3, seed=4)
+    (stream,) = worker.streams(report["call_sid"])
+    assert stream["timestamps"] == [20 * n for n in range(len(stream["timestamps"]))]
+    assert 95 <= len(stream["timestamps"]) <= 101 and len(stream["timestamps"]) % 3 == 0
+
+
+def test_a_stream_that_is_reset_while_the_caller_is_there_is_followed_by_the_action(
+    carrier: CarrierPeer, worker: Worker
+) -> None:
+    report = one(carrier, "silent", [{"reset": "stream", "at_ms": 300}])
+    assert report["end"]["by"] == "worker" and report["streams"][0]["ended"] == "reset"
+    assert "/twilio/stream-ended" in {post["path"] for post in worker.posts(report["call_sid"])}
+
+
+def place(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`media-ws-ai call …` in a process of its own, whatever this one has patched."""
+    command = [sys.executable, "-c", "from media_ws_ai.cli.main import main; main()", "call", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, encoding="utf-8")
+
+
+def test_the_call_command_tells_the_call_and_its_figures(worker: Worker) -> None:
+    done = place("--url", worker.url, "--to", "converses")
+    assert done.returncode == 0, done.stderr
+    for part in (
+        "caller  says «שלום, אני רוצה לקבוע תור»",
+        "«מצוין, קבעתי לך תור ליום ראשון בתשע וחצי בבוקר.»",
+        "call over, by the worker: TwiML <Hangup/>",
+        "first sound after the stream's start",
+        "4 asked for",
+    ):
+        assert part in done.stdout
+    assert "\x1b" not in done.stdout and "\u2068" not in done.stdout
+
+
+def test_the_canary_is_one_line_and_a_status(worker: Worker) -> None:
+    good = place("--url", worker.url, "--to", "converses", "--lang", "en", "--canary")
+    assert (good.returncode, good.stdout.count("\n")) == (0, 1), good.stdout
+    assert good.stdout.startswith(f"OK {worker.url}: first sound ")
+    nobody = place("--url", "http://127.0.0.1:1", "--canary")
+    assert nobody.returncode == 1 and "nothing answers at http://127.0.0.1:1/twilio/voice" in nobody.stdout
+    odd = place("--url", worker.url, "--to", "say", "--canary")
+    assert odd.returncode == 1 and "answered without a conversation: שלום" in odd.stdout
+    assert nobody.stderr == "" and odd.stdout.count("\n") == 1

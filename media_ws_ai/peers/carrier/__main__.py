@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ async def _run(target: Target, rest_port: int, plan: Plan) -> dict[str, Any]:
 
 async def _serve(target: Target, rest_port: int) -> None:
     """Until standard input ends, which it does when the parent dies, however it dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's; its end is ours
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     descriptor = sys.stdin.fileno()

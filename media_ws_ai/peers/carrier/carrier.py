@@ -26,6 +26,7 @@ from media_ws_ai.peers.carrier.ticker import Ticker
 from media_ws_ai.peers.carrier.webhook import Target
 
 MAX_FINISHED: Final = 2000
+END_S: Final = 3.0
 
 
 class Carrier:
@@ -41,6 +42,7 @@ class Carrier:
         self._http: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
         self._clock: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """What the HTTP server answers; a subclass may add to it."""
@@ -62,6 +64,7 @@ class Carrier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end_all()
         if self._clock is not None:
             self._clock.cancel()
             await asyncio.wait({self._clock})
@@ -90,9 +93,13 @@ class Carrier:
     def start(self, plan: Plan) -> list[tuple[Call, "asyncio.Task[None]"]]:
         """Start the calls of a plan, each at its time; every call with the task that ends with it."""
         made = [self.make(call) for call in plan.calls]
-        return [
+        started = [
             (call, asyncio.create_task(self._placed(call, place * plan.stagger_ms))) for place, call in enumerate(made)
         ]
+        for _, task in started:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return started
 
     async def run(self, plan: Plan) -> list[CallReport]:
         """Place all calls of a plan; their reports, in order, when all are over."""
@@ -106,6 +113,18 @@ class Carrier:
             await asyncio.sleep(delay_ms / 1000)
         call.line.placed()
         await call.run()
+
+    async def _end_all(self) -> None:
+        """Hang up what is still running; what does not end within 3 s is broken off."""
+        for call in self.calls.values():
+            if not call.over:
+                call.hang_up("caller", "the carrier was ended")
+        if self._tasks:
+            _, unfinished = await asyncio.wait(set(self._tasks), timeout=END_S)
+            for task in unfinished:
+                task.cancel()
+            if unfinished:
+                await asyncio.wait(unfinished, timeout=END_S)
 
     def _forget(self) -> None:
         finished = [sid for sid, call in self.calls.items() if call.over]

@@ -105,6 +105,7 @@ class MediaStream:
         by = "carrier" if self._stopping.is_set() else "worker"
         self._stopping.set()
         self._echoes.close()
+        self._agent_finished()
         self.line.stopwatch.stream_ended()
         if by == "carrier" and self._how == "reset":
             self._socket.reset()
@@ -225,12 +226,18 @@ class MediaStream:
     def _notice_silence(self, now: float) -> None:
         """The agent has finished: nothing buffered and nothing come for a while."""
         ear = self.line.ear
-        if self._agent_speaks and now >= max(ear.agent_until, ear.last_media_at) + PAUSE_S:
+        if now >= max(ear.agent_until, ear.last_media_at) + PAUSE_S:
+            self._agent_finished()
+
+    def _agent_finished(self) -> None:
+        if self._agent_speaks:
             self._agent_speaks = False
             run = self.line.stopwatch.utterances[-1]
             words = {"text": run.text} if run.text else {}
             spoken_ms = round(run.total_bytes / BYTES_PER_MS)
-            self.line.note("agent_done", ear.agent_until, ms_spoken=spoken_ms, marks=self.line.marks.received, **words)
+            self.line.note(
+                "agent_done", self.line.ear.agent_until, ms_spoken=spoken_ms, marks=self.line.marks.received, **words
+            )
 
     def _echo(self, name: str) -> None:
         if self.frozen:

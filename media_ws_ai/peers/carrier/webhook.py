@@ -4,6 +4,7 @@ The public URL is what is signed and what the `Host` header says. Where the work
 (`url` is a loopback address), every URL of its TwiML is reached there, as through a router in front of it.
 """
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,11 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _why(error: OSError) -> str:
+    """The system's words for a failed connection; of several addresses, the last one's."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 class WebhookError(Exception):
@@ -119,7 +125,7 @@ class Webhooks:
         except aiohttp.InvalidURL as error:
             raise WebhookError("11100", 0, f"{where!r} is not a URL") from error
         except aiohttp.ClientConnectorError as error:
-            raise WebhookError("11205", 0, f"nothing answers at {where}: {error.os_error.strerror or error}") from error
+            raise WebhookError("11205", 0, f"nothing answers at {where}: {_why(error.os_error)}") from error
         except aiohttp.ClientError as error:
             raise WebhookError("11205", 0, f"{where}: {error or type(error).__name__}") from error
 
