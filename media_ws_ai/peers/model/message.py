@@ -25,6 +25,7 @@ class Message:
         self._content: dict[str, Any] = {"type": "output_audio" if self._is_audio else "output_text"}
         self._word = "transcript" if self._is_audio else "text"
         self._said = 0
+        self._due: voice.Delta | None = None
         self._closed = self._stalled = False
         self._item, self._index = add_item({"type": "message", "role": "assistant", "content": []})
         self._ids = {
@@ -50,6 +51,7 @@ class Message:
         speed = (reply.speed or self._host.scenario.speed) * scale
         started, sent_ms = loop.time(), 0.0
         for delta in self._deltas:
+            self._due = delta
             if sent_ms >= end_ms:
                 break
             await self._faults(sent_ms)
@@ -122,6 +124,7 @@ class Message:
     # -- audio ----------------------------------------------------------------------------------------
 
     def _send(self, delta: voice.Delta, late: bool = False) -> None:
+        self._due = None
         entry = self._response.entry
         self._host.emit_audio(self._response.id, self._item.id, self._index, delta.base64)
         entry["last_audio_at_s"] = now()
@@ -137,7 +140,8 @@ class Message:
         """Deltas of a dead response, text and audio, as real traffic may hold them."""
         if self._closed or not self._is_audio:
             return
-        for delta in itertools.islice(self._deltas, count):
+        waiting = () if self._due is None else (self._due,)
+        for delta in itertools.islice(itertools.chain(waiting, self._deltas), count):
             self._speak_text(self._text_due(delta.end_ms))
             self._send(delta, late=True)
 
