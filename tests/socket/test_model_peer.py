@@ -1,4 +1,4 @@
-"""The model stand-in as a client sees it: openai-realtime.md §7, behaviours 1 to 12. The number is in each name."""
+"""The model stand-in as a client sees it: behaviours 1 to 12 of its README.md. The number is in each name."""
 
 import json
 from collections.abc import Iterator

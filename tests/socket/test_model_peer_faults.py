@@ -1,4 +1,4 @@
-"""The model stand-in misbehaving: openai-realtime.md §7, behaviours 13 to 20, the handshake, control, and wss."""
+"""The model stand-in misbehaving: behaviours 13 to 20 of its README.md, the handshake, control, and wss."""
 
 import os
 import select

@@ -12,7 +12,7 @@ from media_ws_ai.peers.model.refusal import Refusal
 from media_ws_ai.peers.model.schema import SchemaError, SessionChecks
 
 UNKNOWN_EVENT: Final = "session.telemetry.sampled"
-"""An event type that no client knows; one is sent in each session (openai-realtime.md §7.14)."""
+"""An event type that no client knows; one is sent in each session (README.md, behaviour 14)."""
 
 BRIEF: Final = ("item_id", "response_id", "audio_start_ms", "audio_end_ms")
 """Fields of server events that the log repeats."""

@@ -1,4 +1,4 @@
-"""A client event that the service refuses: what becomes an `error` event (openai-realtime.md §1.3)."""
+"""A client event that the service refuses: what becomes an `error` event."""
 
 from typing import Any
 

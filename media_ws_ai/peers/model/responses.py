@@ -2,7 +2,7 @@
 
     created ─▶ [item added ─▶ part added ─▶ text and audio deltas ─▶ closing events] per output item ─▶ done
 
-The order inside is that of openai-realtime.md §3.3, 3.6 and 3.7. Which reply it recites the director has chosen;
+The order inside is that of the service (README.md). Which reply it recites the director has chosen;
 bookkeeping of who is active belongs to the session.
 """
 

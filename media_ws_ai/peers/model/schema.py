@@ -1,6 +1,6 @@
 """Every event against the types of the `openai` package, unknown keys included; silent where it is not installed.
 
-The recipe is openai-realtime.md §6. Audio is most of the traffic: after the first few of a session its events are
+Audio is most of the traffic: after the first few of a session its events are
 checked for their fields only.
 """
 

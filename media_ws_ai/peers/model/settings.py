@@ -1,4 +1,4 @@
-"""The session object: its defaults, what an update may hold, and how an update is merged (openai-realtime.md §2)."""
+"""The session object: its defaults, what an update may hold, and how an update is merged."""
 
 import copy
 import random

@@ -1,4 +1,4 @@
-"""Token arithmetic of `response.done` (openai-realtime.md §4): caller audio 1 token / 100 ms, assistant 1 / 50 ms.
+"""Token arithmetic of `response.done`: caller audio 1 token / 100 ms, assistant 1 / 50 ms.
 
 Text is counted as one token per four characters, which is near enough for a stand-in and the same every time.
 """

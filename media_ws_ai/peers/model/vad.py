@@ -1,6 +1,6 @@
 """Server VAD: energy in hops of 32 ms of appended audio; where speech starts and stops.
 
-Time here is audio, not the clock: nothing moves while nothing is appended (openai-realtime.md §7.4).
+Time here is audio, not the clock: nothing moves while nothing is appended.
 """
 
 from dataclasses import dataclass
