@@ -4,7 +4,7 @@ Never a 500, and an answer within a second whatever the database does: each look
 what only needs to be written down is queued.
 """
 
-import logging
+import re
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -30,7 +30,13 @@ MAX_ATTEMPTS: Final = 4
 
 DEFAULT_LANGUAGE: Final = "he"
 
-_log: Final = logging.getLogger(__name__)
+_SID: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
+
+
+def _call_sid() -> str:
+    """The call this request is about; empty when it names none that could be one."""
+    call_sid = request.form.get("CallSid", "")
+    return call_sid if _SID.fullmatch(call_sid) else ""
 
 
 def _xml(body: str) -> Response:
@@ -46,7 +52,7 @@ class Voice:
     def incoming(self) -> Response:
         """POST /twilio/voice. The same call and idempotency token get the same answer again."""
         began = time.monotonic()
-        call_sid = request.form.get("CallSid", "")
+        call_sid = _call_sid()
         log = CallLog(call_sid or "-", "-")
         if not call_sid:
             return self._decline(log, "voice", "no_call_sid", "technical", DEFAULT_LANGUAGE, began)
@@ -75,7 +81,7 @@ class Voice:
     def ended(self) -> Response:
         """POST /twilio/stream-ended: finish, or resume a call whose worker died."""
         began = time.monotonic()
-        call_sid = request.form.get("CallSid", "")
+        call_sid = _call_sid()
         log = CallLog(call_sid or "-", "-")
         if not call_sid or request.form.get("CallStatus", "") in FINAL_STATUSES:
             log.write(self._line("stream-ended", "nothing", "call_over", began))
@@ -102,7 +108,7 @@ class Voice:
     def status(self) -> Response:
         """POST /twilio/status: of the call, or of a stream (told apart by StreamEvent)."""
         form = request.form
-        call_sid = form.get("CallSid", "")
+        call_sid = _call_sid()
         log = CallLog(call_sid or "-", form.get("StreamSid") or "-")
         event = form.get("StreamEvent")
         if event:

@@ -59,6 +59,7 @@ class Worker:
         """Know the businesses before the first call; a database that is down is noted, not fatal."""
         try:
             _log.info("%d businesses known", self.businesses.warm())
+            _log.info("%d old stream tokens deleted", self.tokens.prune())
         except DatabaseUnavailable as error:
             NO_CALL.write(markers.db_unavailable(operation="warm_up", took_ms=2000, reason=str(error)))
 
