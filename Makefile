@@ -16,8 +16,10 @@ FUZZ_PROFILE ?= fuzz
 export ENV ?= development
 export PYTHON
 
-# An interpreter asked for gets a folder by its version; the chosen one gets .venv. Both are looked up once per make.
-VENV ?= $(if $(PYTHON),.venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null),.venv)
+# An interpreter asked for gets a folder by its version; the chosen one gets .venv.
+ifndef VENV
+VENV := $(if $(PYTHON),.venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null),.venv)
+endif
 BIN = $(VENV)/bin
 SOURCES = media_ws_ai scheduling tests $(wildcard app.py)
 

@@ -83,7 +83,7 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
 @contextmanager
 def _database(postgres_url: str, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    _order(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _order(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield _other(postgres_url, name)
     finally:
