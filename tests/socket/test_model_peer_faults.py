@@ -433,6 +433,15 @@ def test_20_the_same_seed_gives_the_same_events(peer: ModelPeer) -> None:
     assert seen[0] == seen[1]
 
 
+def test_20_speed_of_the_process_goes_over_that_of_its_scenarios() -> None:
+    slow = {"greeting": {**SHORT, "seconds": 4}, "speed": 1}
+    with ModelPeer(slow, speed=100, schema="off") as fast, connected(fast.url) as one:
+        one.configure()
+        asked = time.monotonic()
+        one.respond()
+        assert time.monotonic() - asked < 2
+
+
 def test_20_time_scale_hurries_everything(client: Callable[..., Client]) -> None:
     one = client(greeting={"text": "x", "seconds": 1, "created_ms": 2000, "ttfb_ms": 3000}, time_scale=50)
     one.configure()
@@ -504,6 +513,12 @@ def test_wss_with_a_throw_away_authority(tmp_path: Path) -> None:
         with connected(secure.url, sslopt={"ca_certs": str(ca), "cert_reqs": ssl.CERT_REQUIRED}) as one:
             one.configure()
             assert one.respond()["response"]["status"] == "completed"
+            secure.act("all", "freeze")
+            one.forget()
+            one.send("response.create")
+            assert one.quiet_for(200) == []
+            secure.act("all", "thaw")
+            one.until("response.done")
             secure.act("all", "kill")
             assert one.until_end()[0] == 1006
         with pytest.raises(ssl.SSLError):

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import dataclasses
 import gc
 import os
 import signal
@@ -30,7 +29,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenario", default="demo", help="a JSON file, or the name of a built-in one (default demo)")
     parser.add_argument("--cert", help="PEM certificate: serves wss and https")
     parser.add_argument("--key", help="PEM key of --cert")
-    parser.add_argument("--speed", type=float, help="audio seconds sent per second (default: the scenario's, 10)")
+    parser.add_argument(
+        "--speed", type=float, help="audio seconds sent per second (default: the scenario's, usually 10)"
+    )
     parser.add_argument("--schema", choices=("auto", "off"), default="auto", help="check events by the openai package")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes or the parent dies")
     return parser.parse_args()
@@ -38,8 +39,7 @@ def _arguments() -> argparse.Namespace:
 
 def _first_scenario(arguments: argparse.Namespace) -> Scenario:
     name: str = arguments.scenario
-    scenario = library.from_json(name) if name in library.BUILT_IN else library.load(name)
-    return scenario if arguments.speed is None else dataclasses.replace(scenario, speed=arguments.speed)
+    return library.from_json(name) if name in library.BUILT_IN else library.load(name)
 
 
 async def _serve(arguments: argparse.Namespace, hub: Hub) -> None:
@@ -91,7 +91,7 @@ def main() -> int:
     except (Malformed, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    asyncio.run(_serve(arguments, Hub(scenario, Schema(arguments.schema))))
+    asyncio.run(_serve(arguments, Hub(scenario, Schema(arguments.schema), arguments.speed)))
     os._exit(0)
 
 

@@ -1,6 +1,7 @@
 """The HTTP side: the handshake at /v1/realtime with its refusals, and the hub that knows all sessions."""
 
 import asyncio
+import dataclasses
 from collections import deque
 from typing import Any, Final
 
@@ -32,8 +33,10 @@ REFUSALS: Final = {
 class Hub:
     """All sessions of the process, and which scenario the next one gets."""
 
-    def __init__(self, scenario: Scenario, schema: Schema) -> None:
+    def __init__(self, scenario: Scenario, schema: Schema, speed: float | None = None) -> None:
+        """Args: speed: audio seconds sent per second, over that of every scenario."""
         self._first = scenario
+        self._speed = speed
         self.default = scenario
         self.coming: deque[Scenario] = deque(maxlen=KEPT_SESSIONS)
         self.schema = schema
@@ -44,7 +47,8 @@ class Hub:
         self.total = 0
 
     def next_scenario(self) -> Scenario:
-        return self.coming.popleft() if self.coming else self.default
+        scenario = self.coming.popleft() if self.coming else self.default
+        return scenario if self._speed is None else dataclasses.replace(scenario, speed=self._speed)
 
     def reset(self) -> None:
         """Back to the first scenario; logs and counts forgotten; open sessions go on."""
