@@ -19,6 +19,7 @@ from media_ws_ai.peers import numbered, speech
 
 LOG: dict[str, Any] = {"streams": [], "posts": []}
 FRAME_S = 0.02
+SAY_FRAMES = 50
 
 
 class Line:
@@ -39,9 +40,9 @@ class Line:
         await self.send({"event": "media", "streamSid": self.sid, "media": {"payload": payload}})
 
     async def say(self, clip: str) -> None:
-        """A clip, in real time, with its end mark."""
+        """The beginning of a clip, in real time, with its end mark."""
         due = time.monotonic()
-        for frame in speech.frames(clip):
+        for frame in speech.frames(clip)[:SAY_FRAMES]:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             payload = base64.b64encode(frame).decode()
             await self.send({"event": "media", "streamSid": self.sid, "media": {"payload": payload}})

@@ -1,6 +1,7 @@
 """The carrier stand-in against a worker that misbehaves in known ways: the stopwatch must see each."""
 
 import json
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from media_ws_ai.peers.carrier.process import CarrierError, CarrierPeer
 from tests.waiting import eventually
 
@@ -352,3 +354,16 @@ def test_the_canary_is_one_line_and_a_status(worker: Worker) -> None:
     odd = place("--url", worker.url, "--to", "say", "--canary")
     assert odd.returncode == 1 and "answered without a conversation: שלום" in odd.stdout
     assert nobody.stderr == "" and odd.stdout.count("\n") == 1
+
+
+def test_ctrl_c_hangs_up(worker: Worker) -> None:
+    command = [sys.executable, "-u", "-c", "from media_ws_ai.cli.main import main; main()", "call"]
+    arguments = ["--url", worker.url, "--to", "silent"]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT, encoding="utf-8")
+    before = len(worker.log()["streams"])
+    eventually(lambda: len(worker.log()["streams"]) > before or process.poll() is not None, 10.0)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=10)
+    assert process.returncode == 130 and told.endswith("hung up\n")
+    stream = worker.log()["streams"][-1]
+    assert stream["events"][-1]["event"] == "stop" and stream["close_code"] == 1000

@@ -14,7 +14,9 @@ from urllib.parse import urljoin
 
 import aiohttp
 
+from media_ws_ai.audio.frame import FRAME_SEC
 from media_ws_ai.peers.carrier import forms, twiml
+from media_ws_ai.peers.carrier.callbacks import Callbacks
 from media_ws_ai.peers.carrier.conduct import Conductor
 from media_ws_ai.peers.carrier.dialling import Dialling, Refused, session
 from media_ws_ai.peers.carrier.line import Line, Watcher
@@ -60,10 +62,10 @@ class Call:
         self.over = False
         self._target, self._http, self._ticker = target, http, ticker
         self._hooks = Webhooks(http, target)
+        self._callbacks = Callbacks(self.line, self._hooks, self.webhooks)
         self._conductor = Conductor(self.line, self._ended_by_step)
         self._next: tuple[str, bytes | None] | None = None
         self._turned = asyncio.Event()
-        self._side: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """The whole call. Returns when the caller is gone and the callbacks are answered."""
@@ -78,9 +80,9 @@ class Call:
         self.hang_up("worker", "the TwiML came to its end")
         self.over = True
         if self.plan.status_callback and self.end is not None and self.end.by not in ("webhook", "refused"):
-            await self._callback(self._target.public + "/twilio/status", forms.completed_form(self.line, 0), "status")
-        if self._side:
-            await asyncio.wait(self._side, timeout=10.0)
+            form = forms.completed_form(self.line, 0)
+            await self._callbacks.post(self._target.public + "/twilio/status", form, "status")
+        await self._callbacks.finish()
         assert self.end is not None
         self.line.note("end", self.end.at, by=self.end.by, reason=self.end.reason, code=self.end.code)
 
@@ -261,8 +263,7 @@ class Call:
         except Refused as refused:
             row.update(status=refused.status, ended="refused", error=str(refused), handshake_ms=_since(began))
             line.warn(refused.code, str(refused))
-            if callback:
-                self._later(callback, forms.stream_form(line, "stream-error", "", verb.name, str(refused)))
+            self._callbacks.later(callback, forms.stream_form(line, "stream-error", "", verb.name, str(refused)))
             return
         row["handshake_ms"] = _since(began)
         stream = MediaStream(line, socket, len(self.streams), self._conductor)
@@ -274,8 +275,7 @@ class Call:
         if not faults.never_start:
             await self._started(stream, dialling, verb, running)
             row["started_ms"] = line.ms(stream.started_at)
-            if callback:
-                self._later(callback, forms.stream_form(line, "stream-started", stream.sid, verb.name))
+            self._callbacks.later(callback, forms.stream_form(line, "stream-started", stream.sid, verb.name))
         ended = await running
         self.stream = None
         row.update(
@@ -289,8 +289,7 @@ class Call:
             said = "the worker's connection was lost" if lost else f"the worker closed with code {ended.code}"
             line.warn("31903" if lost else "31921", said)
         line.note("stream_end", by=ended.by, how=ended.how, code=ended.code)
-        if callback:
-            self._later(callback, forms.stream_form(line, "stream-stopped", stream.sid, verb.name))
+        self._callbacks.later(callback, forms.stream_form(line, "stream-stopped", stream.sid, verb.name))
 
     async def _started(
         self, stream: MediaStream, dialling: Dialling, verb: twiml.Stream, running: "asyncio.Task[Any]"
@@ -306,34 +305,14 @@ class Call:
             line.ear.started_at = now
             line.script.start(now)
         line.note("stream_start", now, sid=stream.sid, number=stream.number)
-        self._ticker.add(now, stream.tick)
+        self._ticker.add(now + FRAME_SEC, stream.tick, stream.fail)
         if faults.second_after_ms is not None and self.second_stream is None:
             self.second_stream = {}
-            self._beside(self._steal(dialling, verb, faults.second_after_ms))
+            self._callbacks.beside(self._steal(dialling, verb, faults.second_after_ms))
 
     async def _steal(self, dialling: Dialling, verb: twiml.Stream, after_ms: int) -> None:
         await asyncio.sleep(after_ms / 1000)
         self.second_stream = await dialling.second(verb)
-
-    # ── callbacks ────────────────────────────────────────────────────────────────────────────────────
-
-    def _beside(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._side.add(task)
-        task.add_done_callback(self._side.discard)
-
-    def _later(self, url: str, form: dict[str, str]) -> None:
-        self._beside(self._callback(url, form, form["StreamEvent"]))
-
-    async def _callback(self, url: str, form: dict[str, str], what: str) -> None:
-        """A callback whose answer does not matter to the call; noted."""
-        try:
-            answer = await self._hooks.post(url, form, idempotency=str(uuid.uuid4()))
-        except WebhookError as error:
-            self.line.warn(error.code, f"{what}: {error}")
-            self.webhooks.append({"url": url, "callback": what, "status": error.status, "error": str(error)})
-            return
-        self.webhooks.append({"url": url, "callback": what, "status": answer.status, "ms": round(answer.ms, 1)})
 
 
 def _since(began: float) -> float:

@@ -104,7 +104,9 @@ class Carrier:
     async def run(self, plan: Plan) -> list[CallReport]:
         """Place all calls of a plan; their reports, in order, when all are over."""
         started = self.start(plan)
-        await asyncio.gather(*(task for _, task in started))
+        await asyncio.wait({task for _, task in started})  # not gather: when cancelled, calls are to end properly
+        for _, task in started:
+            task.result()
         return [report.of(call) for call, _ in started]
 
     async def _placed(self, call: Call, stagger_ms: int) -> None:

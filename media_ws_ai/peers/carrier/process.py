@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 START_S: Final = 20.0
-STOP_S: Final = 5.0
+STOP_S: Final = 8.0
 POLL_S: Final = 5.0
 
 CallReport = dict[str, Any]

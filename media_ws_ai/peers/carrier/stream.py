@@ -77,6 +77,7 @@ class MediaStream:
         self._agent_speaks = False
         self._stopping = asyncio.Event()
         self._how = "stopped"
+        self._error: Exception | None = None
 
     @property
     def open(self) -> bool:
@@ -98,7 +99,7 @@ class MediaStream:
         return now
 
     async def run(self) -> StreamEnd:
-        """Until the worker or `stop` ends the stream. Never raises for what a worker can do."""
+        """Until the worker or `stop` ends the stream. Never raises for what a worker can do, only what `fail` got."""
         listening = asyncio.create_task(self._listen())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -120,6 +121,8 @@ class MediaStream:
             self._socket.transport.abort()
         await asyncio.wait({listening, stopping}, timeout=CLOSE_S)
         lost = await listening
+        if self._error is not None:
+            raise self._error
         if by == "carrier":
             return StreamEnd(by, self._how, self._socket.close_code)
         return StreamEnd(by, "lost" if lost else "closed", None if lost else self._socket.close_code)
@@ -131,6 +134,11 @@ class MediaStream:
         if not self._stopping.is_set():
             self._how = how
             self._stopping.set()
+
+    def fail(self, error: Exception) -> None:
+        """This peer itself failed: end the stream, and let `run` raise what happened."""
+        self._error = error
+        self.stop()
 
     def press(self, digits: str, now: float) -> None:
         """Press keys, one each 200 ms."""
@@ -174,7 +182,7 @@ class MediaStream:
             return None
         self._press_due(now)
         self._notice_silence(now)
-        zero, horizon = self.started_at, now + TOGETHER_S
+        zero, horizon = self.started_at + FRAME_SEC, now + TOGETHER_S
         if horizon - zero - self._index * FRAME_SEC > MAX_BEHIND_S:
             behind = int((horizon - zero) / FRAME_SEC) - self._index
             self._index += behind

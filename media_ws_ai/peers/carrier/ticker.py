@@ -15,24 +15,29 @@ TOGETHER_S: Final = 0.0005
 """Deadlines this near are served in one go."""
 IDLE_S: Final = 3600.0
 
+LEAD_S: Final = 0.020
+"""A deadline added is at least so far ahead, or it is served late."""
+
 Tick = Callable[[float], float | None]
 """Does what is due at the time given; returns the next deadline [monotonic s], None when there is none."""
+Failed = Callable[[Exception], None]
+"""Told of the exception that ended a tick for good: the clock goes on for all others."""
 
 
 class Ticker:
     """Calls each `Tick` at its deadline."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Tick]] = []
+        self._heap: list[tuple[float, int, Tick, Failed]] = []
         self._order = count()
         self._changed = asyncio.Event()
         self.ticks = 0
         self.late_over = {2: 0, 5: 0, 20: 0, 60: 0}
         self.late_max_ms = 0.0
 
-    def add(self, due: float, tick: Tick) -> None:
+    def add(self, due: float, tick: Tick, failed: Failed) -> None:
         """Call `tick` at `due`, and again for as long as it names a next time."""
-        heapq.heappush(self._heap, (due, next(self._order), tick))
+        heapq.heappush(self._heap, (due, next(self._order), tick, failed))
         self._changed.set()
 
     async def run(self) -> None:
@@ -45,16 +50,20 @@ class Ticker:
                 await self._wait(wait_s)
                 continue
             while heap and heap[0][0] <= now + TOGETHER_S:
-                due, order, tick = heapq.heappop(heap)
+                due, order, tick, failed = heapq.heappop(heap)
                 self._note(now - due)
-                following = tick(now)
+                try:
+                    following = tick(now)
+                except Exception as error:  # a runner's: one call's fault must not stop the clock of the others
+                    failed(error)
+                    continue
                 if following is not None:
-                    heapq.heappush(heap, (following, order, tick))
+                    heapq.heappush(heap, (following, order, tick, failed))
             await asyncio.sleep(0)
 
     async def _wait(self, wait_s: float) -> None:
         """Until the time has passed, or until a deadline was added to an idle clock."""
-        if wait_s <= 0.020:
+        if wait_s <= LEAD_S:
             await asyncio.sleep(wait_s)
             return
         self._changed.clear()
