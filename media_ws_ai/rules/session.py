@@ -326,6 +326,8 @@ class Session:
 
     def tx_wait_s(self, now: float) -> float:
         """How long TX may sleep if nothing wakes it [s]."""
+        if self.ending.is_done:  # frames may be left, and are never due again
+            return SECOND_S
         wait = self.playout.wait_s(now)
         until_second = max(0.0, self._second_at - now)
         return until_second if wait is None else min(wait, until_second)

@@ -5,6 +5,7 @@ It never queries, parses or waits for a slow log. A send that blocks is seen fro
 
 import threading
 import time
+from typing import Final
 
 from simple_websocket import ConnectionClosed
 
@@ -12,6 +13,10 @@ from media_ws_ai.events import CarrierEnded
 from media_ws_ai.runtime.carrier_socket import CarrierSocket
 from media_ws_ai.runtime.core import CallCore
 from media_ws_ai.wire.twilio import TwilioWriter
+
+
+REST_S: Final = 0.001
+"""The least rest after a step that had nothing to send: a greenlet that never waits stops all calls of its worker."""
 
 
 class TwilioTx:
@@ -47,7 +52,7 @@ class TwilioTx:
                 return
             finally:
                 self._sending_since = None
-            wait_s = wake_at - time.monotonic()
+            wait_s = max(wake_at - time.monotonic(), 0.0 if out else REST_S)
             if wait_s > 0:
                 wake.wait(wait_s)
             wake.clear()
