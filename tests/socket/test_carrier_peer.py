@@ -359,11 +359,23 @@ def test_the_canary_is_one_line_and_a_status(worker: Worker) -> None:
 def test_ctrl_c_hangs_up(worker: Worker) -> None:
     command = [sys.executable, "-u", "-c", "from media_ws_ai.cli.main import main; main()", "call"]
     arguments = ["--url", worker.url, "--to", "silent"]
-    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT, encoding="utf-8")
     before = len(worker.log()["streams"])
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT, encoding="utf-8")
     eventually(lambda: len(worker.log()["streams"]) > before or process.poll() is not None, 10.0)
     process.send_signal(signal.SIGINT)
     told, _ = process.communicate(timeout=10)
     assert process.returncode == 130 and told.endswith("hung up\n")
     stream = worker.log()["streams"][-1]
     assert stream["events"][-1]["event"] == "stop" and stream["close_code"] == 1000
+
+
+def test_a_plan_is_run_from_the_command_line(worker: Worker, tmp_path: Path) -> None:
+    plan, out = tmp_path / "plan.json", tmp_path / "out.json"
+    plan.write_text(json.dumps([{"to": "closes", "max_s": 10}]), encoding="utf-8")
+    command = [sys.executable, "-m", "media_ws_ai.peers.carrier", "--url", worker.url]
+    subprocess.run([*command, "--plan", plan, "--report", out], check=True, timeout=30, cwd=ROOT, capture_output=True)
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert report["calls"][0]["end"]["by"] == "worker" and report["clock"]["ticks"] > 0
+    plan.write_text('[{"too": "closes"}]', encoding="utf-8")
+    refused = subprocess.run([*command, "--plan", plan], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert refused.returncode == 1 and "unknown key 'too'" in refused.stderr
