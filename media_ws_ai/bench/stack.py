@@ -10,7 +10,6 @@ the thread. It measures nothing and judges nothing.
 """
 
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -25,9 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, TypeVar
 
+from media_ws_ai.bench import orders
 from media_ws_ai.bench.certificate import Certificate
 from media_ws_ai.embedded import Server
-from media_ws_ai.embedded.cluster import BECOME
 from media_ws_ai.embedded.process import Process
 from media_ws_ai.peers.carrier.process import CarrierPeer
 from media_ws_ai.peers.model.process import ModelPeer
@@ -42,6 +41,7 @@ CONFS: Final[Mapping[str, Path]] = {
     "gevent": ROOT / "gunicorn.conf.py",
     "gthread": Path(__file__).with_name("gthread_conf.py"),
 }
+TIED: Final = Path(__file__).with_name("tied.py")
 ACCOUNT_SID: Final = "AC" + "0" * 32
 START_S: Final = 30.0
 END_S: Final = 8.0
@@ -69,7 +69,7 @@ class Stack:
         database_url: a PostgreSQL to use, migrated and seeded here; None: an embedded one in the temporary folder.
         twilio_api_url, token: of a REST stand-in (CarrierPeer.rest_url); a token makes the worker check signatures.
         certificate: the stand-in listens on wss with it, and the worker trusts its authority.
-        conf: gunicorn's configuration, in place of the mode's own.
+        conf: gunicorn's configuration, in place of the mode's own (which it finds in BENCH_BASE_CONF).
         env: further settings of the worker, over all others.
         stderr: a descriptor for the worker's log, in place of the file `log_path`.
         check_schema: the stand-in checks events against the openai package's types (a second per start).
@@ -162,14 +162,12 @@ class Stack:
             self.port = listener.getsockname()[1]
             self.url = f"http://127.0.0.1:{self.port}"
             place = f"fd://{listener.fileno()}"
-            order = {
-                "argv": [sys.executable, "-m", "gunicorn", "-c", str(self._conf), "-b", place, "app:app"],
-                "env": self._environment(),
-                "uid": None, "gid": None, "parent": os.getpid(), "detach": False, "pgdata": None,
-            }  # fmt: skip
             self._master = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(BECOME), json.dumps(order)],
-                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+                [
+                    sys.executable, "-I", "-S", str(TIED), str(os.getpid()),
+                    sys.executable, "-m", "gunicorn", "-c", str(self._conf), "-b", place, "app:app",
+                ],
+                cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
                 pass_fds=[listener.fileno()],
             )  # fmt: skip
         self._wait(self._is_up, START_S, "the worker does not answer /healthz")
@@ -192,6 +190,7 @@ class Stack:
             "OPENAI_API_KEY": "bench", "OPENAI_REALTIME_URL": self.model.url,
             "MAX_CALLS": str(self._max_calls), "DRAIN_S": f"{self.drain_s:g}", "LOG_LEVEL": self._log_level,
             "CLIPS_DIR": str(self.folder / "clips"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1",
+            orders.FOLDER: str(self.folder), orders.BASE_CONF: str(CONFS[self.mode]),
         }  # fmt: skip
         if self._certificate is not None:
             ours["SSL_CERT_FILE"] = str(self._certificate.authority)
