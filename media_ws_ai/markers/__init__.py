@@ -65,6 +65,7 @@ from media_ws_ai.markers.ending import (
     hangup,
     hangup_blocked,
     hangup_result,
+    hangup_words,
     thread_completed,
     thread_stuck,
     threads_alive,
@@ -107,6 +108,7 @@ from media_ws_ai.markers.model import (
     response_done,
     response_late,
     response_rejected,
+    response_unasked,
     usage,
 )
 from media_ws_ai.markers.prompt import (
@@ -211,6 +213,7 @@ __all__ = [
     "hangup",
     "hangup_blocked",
     "hangup_result",
+    "hangup_words",
     "lead_created",
     "log_lines_lost",
     "marks_seen",
@@ -240,6 +243,7 @@ __all__ = [
     "response_done",
     "response_late",
     "response_rejected",
+    "response_unasked",
     "safe_text",
     "settings_fault",
     "settings_note",

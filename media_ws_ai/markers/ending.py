@@ -69,6 +69,11 @@ def goodbye_taken_back(*, text: Text) -> None:
     """The caller goes on talking."""
 
 
+@marker("End", "[HANGUP] Closing words first: {reason}")
+def hangup_words(*, reason: Word) -> None:
+    """The end begins: no new answer; what is being heard is heard, then the closing words."""
+
+
 @marker("End", "[HANGUP] Triggering hangup: {reason}")
 def hangup(*, reason: Word) -> None:
     """The worker ends the call."""

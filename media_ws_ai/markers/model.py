@@ -74,6 +74,11 @@ def response_late(*, response_id: Word, deltas: Int) -> None:
     """Audio of a response that was given up arrived later."""
 
 
+@marker("-", "[RESPONSE] Unasked: {response_id} cancelled", level=WARNING)
+def response_unasked(*, response_id: Word) -> None:
+    """The model answers without having been asked."""
+
+
 @marker("-", "[RESPONSE] Rejected: {reason}", level=WARNING)
 def response_rejected(*, reason: Text) -> None:
     """A create was refused."""

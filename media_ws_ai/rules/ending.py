@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from media_ws_ai import markers
-from media_ws_ai.commands import Command, Finish, HangUp, Log
+from media_ws_ai.commands import Command, Finish, HangUp, Log, WakeTx
 from media_ws_ai.rules.params import Clip
 from media_ws_ai.rules.playout import Playout, Utterance
 
@@ -31,8 +31,9 @@ class Stage(StrEnum):
 class Ending:
     """One call's end; `is_closing` stops new answers."""
 
-    def __init__(self, playout: Playout) -> None:
+    def __init__(self, playout: Playout, lang: str) -> None:
         self._playout = playout
+        self._lang = lang
         self._words: Utterance | None = None
         self._clip_name = ""
         self._clip: Clip | None = None
@@ -48,13 +49,14 @@ class Ending:
     def is_done(self) -> bool:
         return self.stage is Stage.DONE
 
-    def end_with_words(self, reason: str, name: str, clip: Clip, now: float) -> None:
+    def end_with_words(self, reason: str, name: str, clip: Clip, now: float) -> list[Command]:
         """Say `clip`, once what is being heard has been heard, then hang up. The first reason stands."""
         if self.is_closing:
-            return
+            return []
         self.reason, self._clip_name, self._clip = reason, name, clip
         self.stage = Stage.LEAVING
         self._until = now + LEAVE_S
+        return [Log(markers.hangup_words(reason=reason))]
 
     def carrier_ended(self, reason: str, is_intended: bool) -> list[Command]:
         """The other side is gone. A hang-up of ours that was under way keeps its reason and its intent."""
@@ -85,7 +87,7 @@ class Ending:
             self.stage = Stage.HANGING
             self._until = now + SETTLE_S
             return [Log(markers.hangup(reason=self.reason)), HangUp(self.reason)]
-        if self.stage is Stage.HANGING and now >= self._until:
+        if now >= self._until:
             return self.settled()
         return []
 
@@ -98,11 +100,12 @@ class Ending:
         self._words = self._playout.say(self._clip_name, clip.audio, clip.text)
         self.stage = Stage.WORDS
         self._until = now + self._playout.remaining_s() + WORDS_GRACE_S
-        return [Log(markers.clip_playing(name=self._clip_name, lang="-", frames=self._words.frames))]
+        line = markers.clip_playing(name=self._clip_name, lang=self._lang, frames=self._words.frames)
+        return [Log(line), WakeTx()]
 
     def settled(self) -> list[Command]:
         """The carrier was asked to end the call, or could not be: close."""
-        if self.is_done:
+        if self.stage is not Stage.HANGING:
             return []
         self.stage = Stage.DONE
         return [Finish(self.reason)]

@@ -1,6 +1,6 @@
 """The conversation as both sides heard it: what a renewed model, or another worker, is told."""
 
-from collections import deque
+from bisect import insort
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,18 +20,31 @@ class Said:
 
 
 class History:
-    """Lines in the order in which they were heard."""
+    """Lines in the order in which they began to be heard.
+
+    That is not the order in which they become known: the caller's transcript of what was said over our sentence may
+    come before that sentence is over.
+    """
 
     def __init__(self, earlier: tuple[Said, ...] = ()) -> None:
-        self._lines: deque[Said] = deque(earlier, maxlen=MAX_LINES)
+        self._earlier = earlier[-MAX_LINES:]
+        """Of streams before this one, whose offsets count from another moment: never mixed with ours."""
+        self._lines: list[Said] = []
 
     def add(self, role: str, text: str, offset_ms: int) -> Said:
         line = Said(role, text[:MAX_LINE_CHARS], offset_ms)
-        self._lines.append(line)
+        insort(self._lines, line, key=_began)
+        del self._lines[:-MAX_LINES]
         return line
 
-    def lines(self) -> tuple[Said, ...]:
-        return tuple(self._lines)
+    def lines(self, besides: tuple[Said, ...] = ()) -> tuple[Said, ...]:
+        """The newest lines, with `besides` (being heard, not added yet) in their places."""
+        own = sorted((*self._lines, *besides), key=_began)
+        return (*self._earlier, *own)[-MAX_LINES:]
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.lines())
+
+
+def _began(line: Said) -> int:
+    return line.offset_ms

@@ -105,6 +105,10 @@ class Link:
         self._held.append(audio)
         return []
 
+    def reset(self) -> None:
+        """Nothing of the caller is kept."""
+        self._held.clear()
+
     def _release(self) -> list[Command]:
         held = b"".join(self._held)
         frames = len(self._held)
@@ -115,6 +119,11 @@ class Link:
     # --- set-up -----------------------------------------------------------------------------------------------
 
     def connected(self, event: ModelConnected, now: float) -> list[Command]:
+        """A connection stands. Where another was believed to stand, it is gone with everything on it."""
+        if self.is_dead:
+            return []
+        if self.stage is not Stage.DOWN:
+            self.renewals += 1
         self.number = event.link
         self._enter(Stage.OPEN, now)
         self._configure_tries = 0
@@ -167,8 +176,8 @@ class Link:
         ]
         self._enter(Stage.READY, now)
         self._ready_at = now
-        self._prompt.link_renewed()
-        lines = self._history.lines() + being_said
+        out += self._prompt.link_renewed(now)
+        lines = self._history.lines(being_said)
         out += [AddText(self._refs("line"), said.role, said.text) for said in lines]
         if self.renewals:
             out.append(Log(markers.model_renewed(took_ms=took_ms, turns=len(lines))))
@@ -178,7 +187,8 @@ class Link:
 
     def lost(self, event: ModelLost, now: float) -> list[Command]:
         """The runtime says that connection `event.link`, or the attempt to make it, is over."""
-        if self.is_dead or event.link < self.number:
+        is_known = event.link < self.number or (event.link == self.number and self.stage is Stage.DOWN)
+        if self.is_dead or is_known:
             return []
         line = Log(markers.model_lost(reason=f"{event.reason} {event.detail}".strip()))
         if event.is_hopeless:

@@ -68,7 +68,7 @@ class PromptUpgrade:
         return [Reprompt(self._ref, self._full)]
 
     def echoed(self, now: float) -> list[Command]:
-        """The model confirmed a session."""
+        """The model confirmed a session: the full prompt is in force."""
         if self.stage is not Stage.SENT:
             return []
         self.stage = Stage.FULL
@@ -93,10 +93,9 @@ class PromptUpgrade:
             return self._failed("no answer for 2 s", now)
         return []
 
-    def link_renewed(self) -> None:
+    def link_renewed(self, now: float) -> list[Command]:
         """A new connection was configured with `in_force`: an upgrade that was under way has thereby happened."""
-        if self.stage is Stage.SENT:
-            self.stage = Stage.FULL
+        return self.echoed(now)
 
     def _failed(self, why: str, now: float) -> list[Command]:
         out: list[Command] = [Log(markers.prompt_failed(attempt=self._tries, reason=why))]

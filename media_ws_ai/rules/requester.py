@@ -66,7 +66,6 @@ class Requester:
         self._pending: deque[Wish] = deque()
         self._asked: _Asked | None = None
         self._dead_refs: deque[str] = deque(maxlen=MAX_DEAD)
-        self._dead_ids: deque[str] = deque(maxlen=MAX_DEAD)
         self._closing: dict[str, float] = {}
         self._not_before = 0.0
         self._rejected_in_row = 0
@@ -89,6 +88,11 @@ class Requester:
     @property
     def has_pending(self) -> bool:
         return bool(self._pending)
+
+    @property
+    def next_purpose(self) -> str:
+        """What the next answer is for, or empty."""
+        return self._pending[0].purpose if self._pending else ""
 
     @property
     def is_busy(self) -> bool:
@@ -127,9 +131,12 @@ class Requester:
             asked.response_id, asked.progress_at = response_id, now
             self._rejected_in_row = 0
             return [Log(markers.response_created(response_id=response_id, purpose=asked.wish.purpose))]
-        if ref not in self._dead_refs:
-            self.counts.unasked += 1
-        return self._kill(response_id, now)
+        if asked and asked.response_id == response_id:
+            return []
+        if ref in self._dead_refs:
+            return self._kill(response_id, now)
+        self.counts.unasked += 1
+        return [Log(markers.response_unasked(response_id=response_id)), *self._kill(response_id, now)]
 
     def progress(self, response_id: str, now: float, is_audio: bool = False) -> bool:
         """Something of a response came. False: it is dead, or none of ours; drop it."""
@@ -160,13 +167,13 @@ class Requester:
     def rejected(self, ref: str | None, now: float) -> bool:
         """An error names one of our creates: nothing else will come of it. False when it is not the one."""
         asked = self._asked
-        if not asked or asked.ref != ref:
+        if not asked or asked.ref != ref or asked.response_id:
             return False
         self.counts.rejected += 1
         self._rejected_in_row += 1
         self._asked = None
         self._not_before = now + AGAIN_S
-        self._pending.appendleft(asked.wish)
+        self._put_back(asked.wish)
         return True
 
     # --- giving up --------------------------------------------------------------------------------------------
@@ -198,13 +205,21 @@ class Requester:
         return asked.wish, self._kill(asked.response_id, now)
 
     def _kill(self, response_id: str, now: float) -> list[Command]:
-        self._dead_ids.append(response_id)
         self._closing[response_id] = now + CLOSING_S
         return [CancelResponse(self._refs("cancel"), response_id)]
 
-    def again(self, wish: Wish) -> None:
-        """Put a wish back in front, with one more try counted."""
-        self._pending.appendleft(replace(wish, tries=wish.tries + 1))
+    def again(self, wish: Wish, not_before: float = 0.0) -> None:
+        """Put a wish back in front, with one more try counted; asked for at `not_before` at the earliest."""
+        self._not_before = max(self._not_before, not_before)
+        self._put_back(replace(wish, tries=wish.tries + 1))
+
+    def _put_back(self, wish: Wish) -> None:
+        """In front; what was wished meanwhile for the same purpose joins it: one answer serves both."""
+        same = next((waiting for waiting in self._pending if waiting.purpose == wish.purpose), None)
+        if same is not None:
+            self._pending.remove(same)
+            wish = replace(wish, items=wish.items + tuple(item for item in same.items if item not in wish.items))
+        self._pending.appendleft(wish)
 
     def drop_pending(self) -> None:
         self._pending.clear()
@@ -212,6 +227,8 @@ class Requester:
     def link_lost(self) -> Wish | None:
         """The connection is gone with everything on it. Returns the wish that was under way."""
         asked, self._asked = self._asked, None
+        if asked is not None:
+            self._dead_refs.append(asked.ref)
         self._closing.clear()
         self._not_before = 0.0
         self._rejected_in_row = 0

@@ -25,7 +25,7 @@ from media_ws_ai.rules.params import CallParams
 from media_ws_ai.rules.playout import Out, Playout
 from media_ws_ai.rules.prompts import PromptUpgrade
 from media_ws_ai.rules.refs import Refs
-from media_ws_ai.rules.requester import Requester, Wish
+from media_ws_ai.rules.requester import AGAIN_S, Requester, Wish
 from media_ws_ai.rules.speech import Speech
 from media_ws_ai.rules.turns import Turns
 from media_ws_ai.rules.watch import Watch
@@ -48,7 +48,7 @@ class Session:
         self.link = Link(params, self._refs, self.prompt, self.history, now)
         self.speech = Speech(self.playout, self.requester, self.history, self._refs, params.language)
         self.turns = Turns(self.requester, self.history)
-        self.ending = Ending(self.playout)
+        self.ending = Ending(self.playout, params.language)
         self.watch = Watch(params, self._refs, self.playout, self.requester, self.speech, self.link)
         self.continuity = Continuity()
         self.caller_levels = Levels()
@@ -74,10 +74,11 @@ class Session:
 
     def _caller_frame(self, event: e.CallerFrame, now: float) -> list[Command]:
         out: list[Command] = []
-        for silence in self.continuity.missing_before(event.timestamp_ms):
-            out += self.link.append(silence)
-        if out:
-            gap = markers.media_gap_filled(gap_ms=len(out) * PTIME_MS, frames=len(out))
+        silence = self.continuity.missing_before(event.timestamp_ms)
+        for frame in silence:
+            out += self.link.append(frame)
+        if silence:
+            gap = markers.media_gap_filled(gap_ms=len(silence) * PTIME_MS, frames=len(silence))
             out.append(Log(gap))
         self.caller_frames += 1
         self.caller_levels.frame(event.audio, event.timestamp_ms)
@@ -139,13 +140,13 @@ class Session:
         return []
 
     def _text_done(self, event: e.ModelTextDone, now: float) -> list[Command]:
-        self.speech.text_done(event)
+        self.speech.text_done(event, now)
         return []
 
     def _response_ended(self, event: e.ResponseEnded, now: float) -> list[Command]:
         for kind, count in event.tokens.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
-        was_cancelled_by_us = event.reason == "client_cancelled"
+        had_audio = self.requester.has_audio
         wish, out = self.requester.ended(event.response_id, event.ref, now)
         if event.status == "cancelled":
             out.append(Log(markers.response_cancelled(reason=event.reason)))
@@ -158,22 +159,22 @@ class Session:
         out += self.speech.close_open()
         out.append(Log(markers.response_done(response_id=event.response_id, status=event.status, audio_ms=audio_ms)))
         if event.status == "failed":
-            return out + self._response_failed(event, wish, now)
+            return out + self._response_failed(
+                event, spoken.go_on(wish, self.params.language) if had_audio else wish, now
+            )
         if event.status == "completed" and event.calls:
             out += self._call_tools(event.calls)
-        if not was_cancelled_by_us:
-            out += self.prompt.start(now)
-        return out
+        return out + self.prompt.start(now)
 
     def _response_failed(self, event: e.ResponseEnded, wish: Wish, now: float) -> list[Command]:
-        error = e.ModelError(event.code or "failed", "the response failed", None, is_fatal=False)
+        """Once more after a moment; when it fails again and again, on a new connection; the wish is never lost."""
+        error = e.ModelError(event.code or "failed", "the response failed", None, event.is_hopeless)
+        self.requester.again(wish, now + AGAIN_S)
+        renewals = self.link.renewals
         out = self.link.refused(error, now)
-        if event.is_hopeless:
-            return out + self.link.lost(e.ModelLost(self.link.number, event.code, is_hopeless=True), now)
-        if wish.tries < FAILED_TRIES:
-            self.requester.again(wish)
-            return out
-        return out + self.link.renew("responses_fail", now)
+        if wish.tries >= FAILED_TRIES and self.link.is_ready and self.link.renewals == renewals:
+            out += self.link.renew("responses_fail", now)
+        return out
 
     def _call_tools(self, calls: tuple[e.ToolCall, ...]) -> list[Command]:
         offered = {str(tool.get("name")) for tool in self.params.tools}
@@ -233,8 +234,11 @@ class Session:
             out += self._end("model_failed", "apology", now, at_once=True)
         if self.ending.is_closing:
             return out + self.ending.tick(now)
-        if self.link.is_ready and self.playout.is_idle and not self.prompt.holds_answer(now):
-            out += self.requester.ask(now)
+        if self.link.is_ready and self.playout.is_idle:
+            if self.requester.next_purpose == "answer":
+                out += self.prompt.start(now)  # the greeting never came to its end: no answer without the whole prompt
+            if not self.prompt.holds_answer(now):
+                out += self.requester.ask(now)
         return out
 
     def _ask_again(self) -> list[Command]:
@@ -247,9 +251,10 @@ class Session:
 
     def _tick(self, event: e.Tick, now: float) -> list[Command]:
         out = self.speech.over(self.playout.tick(now), now)
-        is_quiet = self.playout.is_idle and not self.requester.is_busy
+        is_quiet = self.playout.is_idle and not (self.requester.is_busy or self._tool_calls)
         out += self.link.tick(now, is_quiet)
-        out += self.prompt.tick(now)
+        if self.link.is_ready:
+            out += self.prompt.tick(now)
         if not self.ending.is_closing:
             out += self.watch.stall(now) if self.link.is_ready else []
             out += self.watch.first_sound(now - self._started_at)
@@ -266,10 +271,11 @@ class Session:
         if self.ending.is_closing:
             return []
         self.requester.drop_pending()
-        out = self.speech.cut(reason, now, self.link.is_ready) if at_once else []
-        if not at_once:
+        out = self.ending.end_with_words(reason, clip, self.params.clips[clip], now)
+        if at_once:
+            out += self.speech.cut(reason, now, self.link.is_ready)
+        else:
             out += self.requester.give_up(now)[1] + self.speech.close_open()
-        self.ending.end_with_words(reason, clip, self.params.clips[clip], now)
         return out
 
     # --- the end ----------------------------------------------------------------------------------------------
@@ -300,6 +306,8 @@ class Session:
         self.requester.drop_pending()
         self.requester.link_lost()
         self.playout.reset()
+        self.speech.reset()
+        self.link.reset()
         self.turns.reset()
         self._tool_calls.clear()
         self.dtmf = ""

@@ -46,6 +46,11 @@ class Speech:
     def offset_ms(self, now: float) -> int:
         return int((now - self._started_at) * 1000)
 
+    def reset(self) -> None:
+        """No text is kept, nothing grows."""
+        self._texts.clear()
+        self._open = None
+
     # --- from the model ---------------------------------------------------------------------------------------
 
     def audio(self, event: ModelAudio, now: float) -> list[Command]:
@@ -66,15 +71,18 @@ class Speech:
         return [Log(line), *self._requester.give_up(now)[1], WakeTx()]
 
     def text(self, event: ModelText, now: float) -> None:
-        if not self._requester.progress(event.response_id, now):
-            return
-        if event.item_id not in self._texts and len(self._texts) >= MAX_TEXTS:
-            self._texts.pop(next(iter(self._texts)))
-        self._texts[event.item_id] = self._texts.get(event.item_id, "") + event.text
+        if self._requester.progress(event.response_id, now):
+            self._keep_text(event.item_id, self._texts.get(event.item_id, "") + event.text)
 
-    def text_done(self, event: ModelTextDone) -> None:
-        if event.item_id in self._texts:
-            self._texts[event.item_id] = event.text
+    def text_done(self, event: ModelTextDone, now: float) -> None:
+        """The whole text of an item; of an answer that was given up, only where its beginning is known."""
+        if self._requester.progress(event.response_id, now) or event.item_id in self._texts:
+            self._keep_text(event.item_id, event.text)
+
+    def _keep_text(self, item_id: str, text: str) -> None:
+        if item_id not in self._texts and len(self._texts) >= MAX_TEXTS:
+            self._texts.pop(next(iter(self._texts)))
+        self._texts[item_id] = text
 
     def item_done(self, item_id: str) -> list[Command]:
         """No more audio of this item."""
