@@ -53,7 +53,7 @@ class Marks:
         if not (epoch.isascii() and epoch.isdigit() and rest):
             self.foreign += 1
             return None
-        if int(epoch) != self.epoch:
+        if epoch != str(self.epoch):
             self.cleared += 1
             return None
         place = next((i for i, (out, _) in enumerate(self._out) if out == name), None)
