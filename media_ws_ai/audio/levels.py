@@ -6,7 +6,12 @@ from media_ws_ai.audio.frame import PTIME_MS
 from media_ws_ai.audio.g711 import FLOOR_DBOV, level_dbov
 
 STEP_MS: Final = 100
-_FRAMES: Final = STEP_MS // PTIME_MS
+
+MAX_FRAMES: Final = 2 * STEP_MS // PTIME_MS
+"""Frames of one step. Stamps jitter, so a step may have more than five; a stamp that stands still has no end."""
+
+MAX_STEPS: Final = 36_000
+"""Steps between two takes: an hour. A carrier's stamp can be any number, and silence up to it is filled in."""
 
 
 class Levels:
@@ -17,27 +22,36 @@ class Levels:
         self._block_frames = 0
         self._block_ms = 0
         self._start_ms = 0
+        self._has_begun = False
         self._out: list[int] = []
+        self.left_out = 0
+        """Frames whose step was closed or full."""
+        self.steps_lost = 0
+        """Steps for which there was no room."""
 
     def frame(self, audio: bytes, at_ms: int) -> None:
         """One frame heard at `at_ms` since the start of the stream."""
-        step = at_ms - at_ms % STEP_MS
-        if step != self._block_ms:
-            self._close(step)
+        step_ms = at_ms - at_ms % STEP_MS
+        if not self._has_begun and step_ms >= 0:
+            self._has_begun = True
+            self._start_ms = self._block_ms = step_ms
+        if step_ms > self._block_ms:
+            self._close(step_ms)
+        if step_ms < self._block_ms or self._block_frames >= MAX_FRAMES:
+            self.left_out += 1
+            return
         self._block += audio
         self._block_frames += 1
 
     def _close(self, next_ms: int) -> None:
-        if self._block_frames:
-            self._out.append(level_dbov(self._block))
-        elif self._out:
-            self._out.append(FLOOR_DBOV)
-        else:
-            self._start_ms = next_ms
-        missing = (next_ms - self._block_ms) // STEP_MS - 1
-        if missing > 0 and self._out:
-            self._out.extend([FLOOR_DBOV] * missing)
+        self._put(level_dbov(self._block), 1)
+        self._put(FLOOR_DBOV, (next_ms - self._block_ms) // STEP_MS - 1)
         self._block, self._block_frames, self._block_ms = b"", 0, next_ms
+
+    def _put(self, level: int, steps: int) -> None:
+        fits = min(steps, MAX_STEPS - len(self._out))
+        self._out.extend([level] * fits)
+        self.steps_lost += steps - fits
 
     def take(self) -> tuple[int, list[int]]:
         """(start [ms], levels [dBov] a step of 100 ms each) gathered since the last take; the open step stays."""
