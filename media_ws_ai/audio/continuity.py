@@ -24,6 +24,8 @@ class Continuity:
             return []
         if timestamp_ms < expected:
             self.backward += 1
+            if expected - timestamp_ms <= MAX_FILL_MS:
+                self._expected_ms = max(expected, self._expected_ms)  # a frame out of place leaves no hole behind it
             return []
         gap_ms = timestamp_ms - expected
         frames = min(gap_ms, MAX_FILL_MS) // PTIME_MS
