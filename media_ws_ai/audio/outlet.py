@@ -64,7 +64,7 @@ class Outlet:
         if utterance != self._open:
             raise ContractError(f"audio for utterance {utterance}, which is not open")
         room = BACKLOG_FRAMES - len(self._backlog)
-        if (self._framer.held_bytes + len(audio)) // FRAME_BYTES > room:
+        if self._framer.held_bytes + len(audio) > room * FRAME_BYTES:  # the remainder needs a frame's room, too
             return None
         return self._store(utterance, self._framer.push(audio))
 
