@@ -27,6 +27,9 @@ class Channel(Generic[T]):
     def __init__(
         self, capacity: int, is_droppable: Callable[[T], bool] | None = None, droppable_capacity: int = 0
     ) -> None:
+        """Raises ValueError for a droppable kind without room of its own: it could not even replace its oldest."""
+        if is_droppable is not None and droppable_capacity < 1:
+            raise ValueError("droppable items need a droppable_capacity of 1 or more")
         self._capacity = capacity
         self._is_droppable = is_droppable
         self._droppable_capacity = droppable_capacity
