@@ -23,6 +23,10 @@ class Pacer:
     def is_due(self, now: float) -> bool:
         return self._due is None or now >= self._due
 
+    def emptied(self) -> None:
+        """What was there has been thrown away: the next frame begins anew, and is not late."""
+        self._was_starved = True
+
     def sent(self, now: float, has_more: bool) -> None:
         """A frame left at `now`. `has_more`: the next one is already there."""
         due = self._due

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from media_ws_ai.audio.frame import BYTES_PER_MS, PTIME_MS
+from media_ws_ai.audio.frame import BYTES_PER_MS, FRAME_SEC, PTIME_MS
 from media_ws_ai.audio.levels import Levels
 from media_ws_ai.audio.meter import Meter
 from media_ws_ai.audio.outlet import Flushed, Outlet
@@ -62,10 +62,14 @@ class Utterance:
 
     @property
     def sent_ms(self) -> int:
-        return self.sent_frames * PTIME_MS
+        """Without the silence that pads the last frame."""
+        return min(self.sent_frames * PTIME_MS, self.generated_ms)
 
     def heard_at(self, now: float) -> int:
-        """ms heard: last acknowledged mark plus the time since its echo; never more than sent, 0 before the first."""
+        """ms heard: last acknowledged mark plus the time since its echo; never more than sent, 0 before the first.
+
+        It grows with time; an echo that comes later than reckoned sets it right, downwards as well.
+        """
         if self.heard_ms is not None:
             return self.heard_ms
         if self.acked_ms is None:
@@ -74,8 +78,10 @@ class Utterance:
 
     def text_heard(self) -> str:
         """The text up to what was heard; cut in proportion and at a word's end where the utterance was cut."""
-        if not self.was_cut or not self.generated_ms:
+        if not self.was_cut:
             return self.text
+        if not self.generated_ms:
+            return ""
         upto = len(self.text) * (self.heard_ms or 0) // self.generated_ms
         if upto >= len(self.text):
             return self.text
@@ -128,6 +134,7 @@ class Playout:
         utterance.is_closed = True
         self._open = None
         if utterance.frames == 0:
+            utterance.heard_ms = 0
             self._live.remove(utterance)
         elif utterance.sent_frames == utterance.frames:
             self._last_frame_left(utterance)
@@ -159,7 +166,7 @@ class Playout:
         assert queued is not None
         utterance = self._of(queued.utterance)
         self._pacer.sent(now, has_more=bool(self.outlet.tx_frames))
-        if self._is_dry and utterance.sent_frames:
+        if self._is_dry and utterance.sent_frames and now - utterance.last_at >= 2 * FRAME_SEC:
             self.underruns += 1
         self._is_dry = False
         self.meter.frame(now)
@@ -271,20 +278,24 @@ class Playout:
         self._live.clear()
         self._open = None
         flushed = self.outlet.flush(self._next_id - 1)
-        self.marks.raise_epoch()
-        self.meter.end()
-        self._is_dry = False
-        self._control.clear()
+        self._nothing_follows()
         self._control.append(CLEAR)
         return flushed, cut
 
     def reset(self) -> None:
         """Nothing waits, nothing is heard, nothing will be written."""
+        for utterance in self._live:
+            utterance.is_closed = True
         self._live.clear()
         self._open = None
         self.outlet.flush(self._next_id)
+        self._nothing_follows()
+
+    def _nothing_follows(self) -> None:
         self.marks.raise_epoch()
         self.meter.end()
+        self._pacer.emptied()
+        self._is_dry = False
         self._control.clear()
 
     def live(self) -> Iterator[Utterance]:
