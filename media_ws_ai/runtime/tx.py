@@ -14,7 +14,6 @@ from media_ws_ai.runtime.carrier_socket import CarrierSocket
 from media_ws_ai.runtime.core import CallCore
 from media_ws_ai.wire.twilio import TwilioWriter
 
-
 REST_S: Final = 0.001
 """The least rest after a step that had nothing to send: a greenlet that never waits stops all calls of its worker."""
 

@@ -17,19 +17,38 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from media_ws_ai import logs, markers
 from media_ws_ai.logs import NO_CALL
+from media_ws_ai.runtime import serving
 from media_ws_ai.runtime.handler import live_threads
 from media_ws_ai.web.worker import Worker
 
 PING_S: Final = 0.5
+_POOL_NAME: Final = "ThreadPoolExecutor-"
+"""Names of gunicorn's request threads; one that runs a call bears the call's name meanwhile."""
 
 
 def live_greenlets() -> int:
-    """Greenlets that are alive, less the pair that gevent keeps for each thread of its pool; 0 without gevent."""
+    """Greenlets that are alive, less those of gevent's thread pool; 0 without gevent.
+
+    The pool has, for each native thread, one of its own kind and the thread's root. Those frozen at start are not seen.
+    """
     greenlet = sys.modules.get("greenlet")
     if greenlet is None:
         return 0
-    alive = sum(1 for each in gc.get_objects() if isinstance(each, greenlet.greenlet) and not each.dead)
-    return max(0, alive - 2 * (native_threads() - 1))
+    return sum(
+        1
+        for each in gc.get_objects()
+        if isinstance(each, greenlet.greenlet)
+        and not each.dead
+        and each.parent is not None
+        and type(each).__name__ != "_WorkerGreenlet"
+    )
+
+
+def pool_threads() -> int:
+    """Native threads that gevent's or gunicorn's pool keeps for reuse: no call's, though they come and stay."""
+    if serving.is_green():
+        return int(sys.modules["gevent"].get_hub().threadpool.size)
+    return sum(1 for each in threading.enumerate() if each.name.startswith(_POOL_NAME))
 
 
 def native_threads() -> int:
@@ -41,8 +60,8 @@ def descriptors() -> int:
 
 
 def threads() -> int:
-    """Threads that Python knows of, less the dummies of request greenlets."""
-    return sum(1 for each in threading.enumerate() if not each.name.startswith("Dummy-"))
+    """Threads that Python knows of, less the dummies of request greenlets and gunicorn's pool."""
+    return sum(1 for each in threading.enumerate() if not each.name.startswith(("Dummy-", _POOL_NAME)))
 
 
 class WorkerFigures:
@@ -69,6 +88,7 @@ class WorkerFigures:
             "threads": ("Threads", threads()),
             "call_threads": ("Threads of calls", len(live_threads())),
             "native_threads": ("Threads of the operating system", native_threads()),
+            "pool_threads": ("Native threads kept by the pool of gevent or gunicorn", pool_threads()),
             "greenlets": ("Greenlets, less those of gevent's thread pool", live_greenlets()),
             "descriptors": ("Open descriptors", descriptors()),
             "database_connections": ("Connections to the database", w.database.connections()),
