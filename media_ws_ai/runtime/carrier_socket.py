@@ -5,7 +5,7 @@
 | one `sock.send` a message: under gevent a short write corrupts  | `SafeSock`: sendall, under one lock             |
 | no send lock, and its reader thread answers pings itself        | the same lock                                   |
 | a blocked send has no bound; SO_SNDTIMEO does nothing           | `abort`: shutdown from outside ends it at once, |
-|                                                                 | TCP_USER_TIMEOUT as a belt                      |
+|                                                                 | TCP_USER_TIMEOUT as a belt; a small send buffer |
 | `close` raises when called twice, or on a reset                 | `close` here never raises (F3)                  |
 | an unbounded inbox                                              | `inbox` tells its length; the reader bounds it  |
 """
@@ -24,6 +24,10 @@ from media_ws_ai.markers import Line
 SEND_LIMIT_S: Final = 5.0
 CLOSE_REPLY_S: Final = 1.0
 MAX_MESSAGE: Final = 64 * 1024
+SEND_BUFFER_BYTES: Final = 16 * 1024
+"""About a second of audio (the kernel doubles it for its own use). Left to itself it grows to megabytes, minutes of
+audio, and a peer that reads no more is not felt at all."""
+
 _TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 18)
 
 _log: Final = logging.getLogger(__name__)
@@ -53,6 +57,7 @@ class CarrierServer(Server):  # type: ignore[misc]  # simple-websocket has no ty
         try:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(2 * SEND_LIMIT_S * 1000))
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         except OSError as error:
             _log.warning("socket options refused: %s", error)
         super().handshake()
