@@ -35,6 +35,7 @@ from media_ws_ai.runtime.model_socket import (
     Endpoint,
     HandshakeRefused,
     ModelSocket,
+    Opening,
     close_code,
 )
 from media_ws_ai.runtime.resolver import Resolver
@@ -78,6 +79,7 @@ class ModelSide:
         """Set: the current connection is no longer wanted, or the call ends."""
         self._wanted = 1
         self._current: Connection | None = None
+        self._opening: Opening | None = None
         self._core: CallCore | None = None
         self.stale_orders = 0
 
@@ -98,7 +100,9 @@ class ModelSide:
     def end(self) -> None:
         """Wake both halves for good; `stop` is set."""
         self._next.set()
-        current = self._current
+        opening, current = self._opening, self._current
+        if opening is not None:
+            opening.abort()
         if current is not None:
             current.socket.abort()
 
@@ -133,12 +137,14 @@ class ModelSide:
             reraise=True,
         )
         try:
-            socket = retrying(ModelSocket.connect, access.endpoint, access.context, access.resolver)
+            socket = retrying(self._open)
         except HandshakeRefused as error:
             access.health.failed()
             core.handle(RealtimeDialect.refused(number, error.status, error.body))
             return None
         except (PeerError, OSError, RetryError) as error:
+            if self._stop.is_set():  # broken off by us: it says nothing of the model
+                return None
             access.health.failed()
             detail = f"{type(error).__name__}: {error}"
             core.handle(ModelLost(number, "unreachable", detail, is_hopeless=True))
@@ -150,6 +156,16 @@ class ModelSide:
             socket.abort()
         core.handle(ModelConnected(number, round((time.monotonic() - began) * 1000)))
         return connection
+
+    def _open(self) -> ModelSocket:
+        access, opening = self._access, Opening()
+        self._opening = opening
+        if self._stop.is_set():
+            opening.abort()
+        try:
+            return ModelSocket.connect(access.endpoint, access.context, access.resolver, opening)
+        finally:
+            self._opening = None
 
     def _note_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -48,6 +48,30 @@ class HandshakeRefused(PeerError):
         self.body = body
 
 
+class Opening:
+    """A connection in the making; `abort` breaks it off from another thread, wherever it has come to."""
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self._is_aborted = False
+
+    def reached(self, sock: socket.socket) -> None:
+        """This socket is being waited for now. Raises PeerError when nobody wants it any more."""
+        self._sock = sock
+        if self._is_aborted:
+            raise PeerError("broken off")
+
+    def abort(self) -> None:
+        self._is_aborted = True
+        sock = self._sock
+        if sock is None:
+            return
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            _log.debug("abort: not connected (%s)", error)
+
+
 class ModelSocket:
     """Text frames both ways. One reader, one writer; pings are answered inside `receive`."""
 
@@ -55,16 +79,20 @@ class ModelSocket:
         self._ws = ws
 
     @classmethod
-    def connect(cls, endpoint: Endpoint, context: ssl.SSLContext, resolver: Resolver) -> "ModelSocket":
+    def connect(
+        cls, endpoint: Endpoint, context: ssl.SSLContext, resolver: Resolver, opening: Opening
+    ) -> "ModelSocket":
         """Connect, TLS, upgrade: all within 4 s. Raises PeerError, HandshakeRefused or OSError."""
         until = time.monotonic() + CONNECT_S
         parts = urlsplit(endpoint.full_url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "wss" else 80)
-        sock = cls._open(resolver.lookup(host, port, CONNECT_S), until)
+        sock = cls._open(resolver.lookup(host, port, CONNECT_S), until, opening)
         try:
             if parts.scheme == "wss":
-                sock = context.wrap_socket(sock, server_hostname=host)
+                sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+                opening.reached(sock)  # the socket below it is detached
+                sock.do_handshake()
             sock.settimeout(max(0.1, until - time.monotonic()))
             ws = websocket.create_connection(
                 endpoint.full_url,
@@ -81,14 +109,14 @@ class ModelSocket:
         except websocket.WebSocketException as error:
             sock.close()
             raise PeerError(f"{type(error).__name__}: {error}") from error
-        except OSError:
+        except (PeerError, OSError):
             sock.close()
             raise
         ws.settimeout(IO_S)
         return cls(ws)
 
     @staticmethod
-    def _open(addresses: list[tuple[socket.AddressFamily, object]], until: float) -> socket.socket:
+    def _open(addresses: list[tuple[socket.AddressFamily, object]], until: float, opening: Opening) -> socket.socket:
         error: OSError = TimeoutError("no address could be tried in time")
         for family, address in addresses:
             left = until - time.monotonic()
@@ -96,6 +124,7 @@ class ModelSocket:
                 break
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
+                opening.reached(sock)
                 sock.settimeout(left)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
@@ -104,6 +133,9 @@ class ModelSocket:
                 sock.close()
                 error = failed
                 continue
+            except PeerError:
+                sock.close()
+                raise
             return sock
         raise error
 
