@@ -113,17 +113,16 @@ class Speech:
 
     def take(self, now: float) -> tuple[list[Out], list[Command]]:
         """TX's step: what must be written now, and what is to be noted about it."""
-        current = self._playout.current
-        was_silent = current is not None and current.first_at is None
+        waiting = next((u for u in self._playout.live() if u.first_at is None), None)
         out = self._playout.take(now, self.offset_ms(now))
-        if not was_silent or current is None or current.first_at is None:
+        if waiting is None or waiting.first_at is None:
             return out, []
         notes: list[Command] = []
-        if current.response_id:
-            notes.append(Log(markers.ai_starting(response_id=current.response_id)))
+        if waiting.response_id:
+            notes.append(Log(markers.ai_starting(response_id=waiting.response_id)))
         if self.first_sound_ms is None:
             self.first_sound_ms = self.offset_ms(now)
-            source = "model" if current.source == "model" else "clip"
+            source = "model" if waiting.source == "model" else "clip"
             notes.append(Log(markers.first_sound(after_ms=self.first_sound_ms, source=source)))
         return out, notes
 
