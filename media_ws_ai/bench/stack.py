@@ -68,6 +68,7 @@ class Stack:
         scenario: the model stand-in's (peers/model), None for its demo; `model` instead to use a running stand-in.
         database_url: a PostgreSQL to use, migrated and seeded here; None: an embedded one in the temporary folder.
         twilio_api_url, token: of a REST stand-in (CarrierPeer.rest_url); a token makes the worker check signatures.
+        model_host: the name by which the worker knows the stand-in, in place of 127.0.0.1.
         certificate: the stand-in listens on wss with it, and the worker trusts its authority.
         conf: gunicorn's configuration, in place of the mode's own (which it finds in BENCH_BASE_CONF).
         env: further settings of the worker, over all others.
@@ -84,6 +85,7 @@ class Stack:
         database_url: str | None = None,
         twilio_api_url: str = "",
         token: str = "",
+        model_host: str = "",
         certificate: Certificate | None = None,
         conf: Path | None = None,
         env: Mapping[str, str] | None = None,
@@ -105,6 +107,7 @@ class Stack:
         self._scenario = scenario
         self._model = model
         self._twilio_api_url = twilio_api_url
+        self._model_host = model_host
         self._certificate = certificate
         self._conf = conf or CONFS[mode]
         self._env = dict(env or {})
@@ -187,7 +190,7 @@ class Stack:
         ours = {
             "ENV": "development", "HOST": "127.0.0.1", "PORT": str(self.port), "WEB_CONCURRENCY": "1",
             "DATABASE_URL": self.database_url, "SECRET_KEY": "bench",
-            "OPENAI_API_KEY": "bench", "OPENAI_REALTIME_URL": self.model.url,
+            "OPENAI_API_KEY": "bench", "OPENAI_REALTIME_URL": self._model_url(),
             "MAX_CALLS": str(self._max_calls), "DRAIN_S": f"{self.drain_s:g}", "LOG_LEVEL": self._log_level,
             "CLIPS_DIR": str(self.folder / "clips"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1",
             orders.FOLDER: str(self.folder), orders.BASE_CONF: str(CONFS[self.mode]),
@@ -200,6 +203,9 @@ class Stack:
         if self._twilio_api_url:
             ours["TWILIO_API_URL"] = self._twilio_api_url
         return {**kept, **ours, **self._env}
+
+    def _model_url(self) -> str:
+        return self.model.url.replace("127.0.0.1", self._model_host) if self._model_host else self.model.url
 
     def _end(self, is_calm: bool) -> None:
         """Every process by its pid, in the reverse order of its start; callable twice."""

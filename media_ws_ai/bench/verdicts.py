@@ -48,10 +48,10 @@ def show(title: str, checks: Sequence[Check]) -> None:
     """The table on stdout, verdicts coloured where it is a terminal."""
     click.echo(f"\n{title}")
     for line in table(("", "measured", "wanted", "verdict", ""), [tuple(asdict(c).values()) for c in checks]):
-        click.echo(_coloured(line))
+        click.echo(coloured(line))
 
 
-def _coloured(line: str) -> str:
+def coloured(line: str) -> str:
     for verdict, colour in COLOURS.items():
         before, found, after = line.partition(f"  {verdict}")
         if found and (not after or after.startswith(" ")):
