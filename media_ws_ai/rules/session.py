@@ -33,6 +33,8 @@ from media_ws_ai.rules.watch import Watch
 LEVELS_EVERY_S: Final = 10.0
 SECOND_S: Final = 1.0
 FAILED_TRIES: Final = 2
+MAX_DIGITS: Final = 64
+"""Keys kept; the newest count."""
 
 
 class Session:
@@ -85,7 +87,7 @@ class Session:
         return out + self.link.append(event.audio)
 
     def _dtmf(self, event: e.DtmfPressed, now: float) -> list[Command]:
-        self.dtmf += event.digit
+        self.dtmf = (self.dtmf + event.digit)[-MAX_DIGITS:]
         moment = Record("moment", self.speech.offset_ms(now), {"what": "dtmf", "digit": event.digit})
         return [Log(markers.dtmf(digit=event.digit)), moment]
 

@@ -1,5 +1,7 @@
 """From `start` to a session that is as asked, and every way in which it is not (issue 2 §3; P1, P2)."""
 
+from typing import Any
+
 import pytest
 
 from media_ws_ai import commands as c
@@ -133,7 +135,7 @@ def test_an_update_refused_for_its_transcription_is_sent_once_more_with_the_fall
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_any_other_refusal_of_the_update_is_an_apology(
-    id_: str, about: str, changes: dict[str, object], times: int
+    id_: str, about: str, changes: dict[str, Any], times: int
 ) -> None:
     call = PaperCall(**changes)
     call.feed(e.ModelConnected(1), e.ModelGreeted())
@@ -160,7 +162,7 @@ def test_the_first_two_failed_transcriptions_bring_the_fallback_once() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"transcribe_fallback": ""}], ids=["one worked before", "no fallback"])
-def test_later_failed_transcriptions_change_nothing(changes: dict[str, object]) -> None:
+def test_later_failed_transcriptions_change_nothing(changes: dict[str, Any]) -> None:
     call = PaperCall(**changes)
     call.greeted()
     if not changes:
