@@ -71,11 +71,10 @@ class RealtimeDialect:
             if parse is None:
                 self.unknown += 1
                 return []
-            event = parse(data)
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+            return [parse(data)]
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError, AttributeError):
             self.malformed += 1
             return []
-        return [event] if event is not None else []
 
     @staticmethod
     def closed(link: int, code: int, reason: str) -> e.ModelLost:
@@ -180,12 +179,46 @@ def _item(ref: str, item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "conversation.item.create", "event_id": ref, "item": item}
 
 
+def _text(data: Json, key: str) -> str:
+    """A string, or the frame counts as malformed: rules look ids up and join texts."""
+    value = data[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is no text")
+    return value
+
+
+def _text_or(data: Json, key: str) -> str | None:
+    return None if data.get(key) is None else _text(data, key)
+
+
+def _number(data: Json, key: str) -> int:
+    value = data[key]
+    if not isinstance(value, int):
+        raise TypeError(f"{key} is no number")
+    return value
+
+
+def _code(error: Json, unknown: str) -> str:
+    return str(error.get("code") or error.get("type") or unknown)
+
+
+def _ref(response: Json) -> str | None:
+    """What we put into the metadata of the create that this response came of."""
+    ref = (response.get("metadata") or {}).get("ref")
+    return None if ref is None else str(ref)
+
+
+def _is_pcmu(side: Json) -> bool:
+    form = side.get("format")
+    return isinstance(form, dict) and form.get("type") == "audio/pcmu"
+
+
 def _configured(d: Json) -> e.Event:
     audio = d["session"]["audio"]
     listen, speak = audio["input"], audio["output"]
     turns = listen.get("turn_detection")
     return e.ModelConfigured(
-        is_pcmu=all((side.get("format") or {}).get("type") == "audio/pcmu" for side in (listen, speak)),
+        is_pcmu=_is_pcmu(listen) and _is_pcmu(speak),
         leaves_turns_to_us=turns is None
         or (turns.get("create_response") is False and turns.get("interrupt_response") is False),
         transcribes=bool(listen.get("transcription")),
@@ -194,12 +227,12 @@ def _configured(d: Json) -> e.Event:
 
 def _error(d: Json) -> e.Event:
     error = d["error"]
-    code = error.get("code") or error.get("type") or "unknown"
+    code = _code(error, "unknown")
     about = f"{error.get('param') or ''} {error.get('message') or ''}".lower()
     return e.ModelError(
         code=code,
-        message=error.get("message") or "",
-        ref=error.get("event_id"),
+        message=str(error.get("message") or ""),
+        ref=_text_or(error, "event_id"),
         is_fatal=code in FATAL_CODES,
         about="transcription" if "transcri" in about else "",
     )
@@ -207,15 +240,16 @@ def _error(d: Json) -> e.Event:
 
 def _created(d: Json) -> e.Event:
     response = d["response"]
-    return e.ResponseCreated(response["id"], (response.get("metadata") or {}).get("ref"))
+    return e.ResponseCreated(_text(response, "id"), _ref(response))
+
+
+_ROLES: Final = {"function_call": "tool_call", "function_call_output": "tool_output"}
 
 
 def _added(d: Json) -> e.Event:
     item = d["item"]
-    role = item.get("role") or {"function_call": "tool_call", "function_call_output": "tool_output"}.get(
-        item.get("type", ""), "other"
-    )
-    return e.ItemAdded(item["id"], role, d.get("previous_item_id"))
+    role = _text_or(item, "role") or _ROLES.get(item.get("type", ""), "other")
+    return e.ItemAdded(_text(item, "id"), role, _text_or(d, "previous_item_id"))
 
 
 def _ended(d: Json) -> e.Event:
@@ -223,16 +257,16 @@ def _ended(d: Json) -> e.Event:
     details = response.get("status_details") or {}
     error = details.get("error") or {}
     calls = tuple(
-        e.ToolCall(item["call_id"], item["name"], item.get("arguments") or "")
+        e.ToolCall(_text(item, "call_id"), _text(item, "name"), _text_or(item, "arguments") or "")
         for item in response.get("output") or ()
         if item.get("type") == "function_call"
     )
     return e.ResponseEnded(
-        response_id=response["id"],
-        ref=(response.get("metadata") or {}).get("ref"),
-        status=response["status"],
-        reason=details.get("reason") or "",
-        code=error.get("code") or error.get("type") or "",
+        response_id=_text(response, "id"),
+        ref=_ref(response),
+        status=_text(response, "status"),
+        reason=_text_or(details, "reason") or "",
+        code=_code(error, ""),
         is_hopeless=error.get("code") in HOPELESS_CODES,
         tokens=tokens_of_response(response.get("usage")),
         calls=calls,
@@ -240,30 +274,42 @@ def _ended(d: Json) -> e.Event:
 
 
 def _transcript(d: Json) -> e.Event:
-    return e.Transcript(d["item_id"], d["transcript"], tokens_of_transcript(d.get("usage")))
+    return e.Transcript(_text(d, "item_id"), _text(d, "transcript"), tokens_of_transcript(d.get("usage")))
 
 
 def _transcript_failed(d: Json) -> e.Event:
     error = d.get("error") or {}
-    return e.TranscriptFailed(d["item_id"], error.get("code") or error.get("type") or "unknown")
+    return e.TranscriptFailed(_text(d, "item_id"), _code(error, "unknown"))
 
 
-_PARSERS: Final[Mapping[str, Callable[[Json], e.Event | None]]] = {
-    "response.output_audio.delta": lambda d: e.ModelAudio(
-        d["response_id"], d["item_id"], binascii.a2b_base64(d["delta"])
+def _audio(d: Json) -> e.Event:
+    return e.ModelAudio(_text(d, "response_id"), _text(d, "item_id"), binascii.a2b_base64(d["delta"], strict_mode=True))
+
+
+def _committed(d: Json) -> e.Event:
+    return e.TurnCommitted(_text(d, "item_id"), _text_or(d, "previous_item_id"))
+
+
+_PARSERS: Final[Mapping[str, Callable[[Json], e.Event]]] = {
+    "response.output_audio.delta": _audio,
+    "response.output_audio_transcript.delta": lambda d: e.ModelText(
+        _text(d, "response_id"), _text(d, "item_id"), _text(d, "delta")
     ),
-    "response.output_audio_transcript.delta": lambda d: e.ModelText(d["response_id"], d["item_id"], d["delta"]),
-    "response.output_audio_transcript.done": lambda d: e.ModelTextDone(d["response_id"], d["item_id"], d["transcript"]),
-    "response.output_audio.done": lambda d: e.ModelAudioDone(d["response_id"], d["item_id"]),
+    "response.output_audio_transcript.done": lambda d: e.ModelTextDone(
+        _text(d, "response_id"), _text(d, "item_id"), _text(d, "transcript")
+    ),
+    "response.output_audio.done": lambda d: e.ModelAudioDone(_text(d, "response_id"), _text(d, "item_id")),
     "response.created": _created,
     "response.done": _ended,
     "session.created": lambda d: e.ModelGreeted(),
     "session.updated": _configured,
     "conversation.item.added": _added,
-    "input_audio_buffer.speech_started": lambda d: e.SpeechStarted(d["item_id"], d["audio_start_ms"]),
-    "input_audio_buffer.speech_stopped": lambda d: e.SpeechStopped(d["item_id"], d["audio_end_ms"]),
-    "input_audio_buffer.committed": lambda d: e.TurnCommitted(d["item_id"], d.get("previous_item_id")),
-    "conversation.item.input_audio_transcription.delta": lambda d: e.TranscriptPart(d["item_id"], d.get("delta") or ""),
+    "input_audio_buffer.speech_started": lambda d: e.SpeechStarted(_text(d, "item_id"), _number(d, "audio_start_ms")),
+    "input_audio_buffer.speech_stopped": lambda d: e.SpeechStopped(_text(d, "item_id"), _number(d, "audio_end_ms")),
+    "input_audio_buffer.committed": _committed,
+    "conversation.item.input_audio_transcription.delta": lambda d: e.TranscriptPart(
+        _text(d, "item_id"), _text_or(d, "delta") or ""
+    ),
     "conversation.item.input_audio_transcription.completed": _transcript,
     "conversation.item.input_audio_transcription.failed": _transcript_failed,
     "error": _error,

@@ -8,13 +8,17 @@ Source: twilio.com/docs/voice/media-streams/websocket-messages.
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from media_ws_ai.audio.frame import FRAME_BYTES, PTIME_MS
 from media_ws_ai.audio.framer import Framer
 from media_ws_ai.events import CallerFrame, CarrierEnded, DtmfPressed, Event, MarkEchoed
+
+DIGITS: Final = frozenset("0123456789*#ABCD")
+MAX_TIMESTAMP_MS: Final = 25 * 3600 * 1000
+"""A stream lives as long as its call: 24 h at most. What is later is no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,10 @@ class TwilioParser:
         if media.get("track", "inbound") != "inbound":
             self.foreign += 1
             return []
-        audio = binascii.a2b_base64(media["payload"])
+        audio = binascii.a2b_base64(media["payload"], strict_mode=True)
         at_ms = int(media["timestamp"])
+        if not audio or not 0 <= at_ms <= MAX_TIMESTAMP_MS:
+            raise ValueError("no audio, or of no time in a call")
         if len(audio) == FRAME_BYTES and not self._framer.held_bytes:
             return [CallerFrame(audio, at_ms)]
         frames = self._framer.push(audio)
@@ -95,7 +101,10 @@ class TwilioParser:
         return event
 
     def _dtmf(self, data: Mapping[str, Any]) -> Event:
-        return DtmfPressed(str(data["dtmf"]["digit"])[:1])
+        digit = data["dtmf"]["digit"]
+        if digit not in DIGITS:
+            raise ValueError("no key of a telephone")
+        return DtmfPressed(digit)
 
     def _mark(self, data: Mapping[str, Any]) -> Event:
         return MarkEchoed(str(data["mark"]["name"]))
