@@ -17,6 +17,9 @@ from media_ws_ai.wire.twilio import TwilioWriter
 REST_S: Final = 0.001
 """The least rest after a step that had nothing to send: a greenlet that never waits stops all calls of its worker."""
 
+READER_FIRST_S: Final = 0.5
+"""A caller who hangs up says so and closes; the send that fails then may come before the reader has taken that word."""
+
 
 class TwilioTx:
     """The carrier's half that speaks."""
@@ -47,7 +50,9 @@ class TwilioTx:
                     else:
                         self._socket.send(self._writer.clear)
             except (ConnectionClosed, OSError) as error:
-                self._core.handle(CarrierEnded("lost", f"{type(error).__name__} {error}".strip()))
+                self._sending_since = None
+                if not self._stop.wait(READER_FIRST_S):
+                    self._core.handle(CarrierEnded("lost", f"{type(error).__name__} {error}".strip()))
                 return
             finally:
                 self._sending_since = None
