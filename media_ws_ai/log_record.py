@@ -99,8 +99,9 @@ def one_line(text: str) -> str:
 
 
 def role_of(thread_name: str) -> str:
-    """`TwilioTx-3f9a01` → `TwilioTx`."""
-    return thread_name.partition("-")[0].replace(" ", "_") or "-"
+    """`TwilioTx-3f9a01` → `TwilioTx`; a request's own greenlet, which Python knows as a dummy thread → `Http`."""
+    role = thread_name.partition("-")[0].replace(" ", "_") or "-"
+    return "Http" if role == "Dummy" else role
 
 
 def read_record(line: str) -> Record | None:

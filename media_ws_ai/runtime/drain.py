@@ -19,6 +19,8 @@ from media_ws_ai.runtime.registry import Registry
 POLL_S: Final = 0.2
 MARGIN_S: Final = 3.0
 CLOSE_S: Final = 5.0
+STOPS_ACCEPTING_S: Final = 1.5
+"""gunicorn's worker takes requests for up to a second after SIGTERM: a call handed over before would come back here."""
 
 
 class Drain:
@@ -27,7 +29,7 @@ class Drain:
     def __init__(self, registry: Registry, drain_s: float, flush: Callable[[], bool]) -> None:
         self._registry = registry
         self._done_s = max(0.5, drain_s - MARGIN_S)
-        self._handover_s = max(0.0, self._done_s - CLOSE_S)
+        self._handover_s = max(min(STOPS_ACCEPTING_S, self._done_s), self._done_s - CLOSE_S)
         self._flush = flush
         self._thread: threading.Thread | None = None
         self._is_asked = False

@@ -24,6 +24,14 @@ def say_and_end(clip_url: str) -> str:
     return str(response)
 
 
+def wait_and_ask(clip_url: str, url: str) -> str:
+    """Play one of our clips, then ask again: by then another worker answers."""
+    response = VoiceResponse()
+    response.play(clip_url)
+    response.redirect(url, method="POST")
+    return str(response)
+
+
 def hang_up() -> str:
     response = VoiceResponse()
     response.hangup()

@@ -28,6 +28,9 @@ STATE_S: Final = 0.4
 MAX_ATTEMPTS: Final = 4
 """The first stream and three fresh ones; then an apology."""
 
+MAX_ASKED: Final = 4
+"""How often a caller is asked to hold on while only workers that are going away answer."""
+
 DEFAULT_LANGUAGE: Final = "he"
 
 _SID: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
@@ -99,6 +102,12 @@ class Voice:
         if business is None:
             return self._decline(log, "stream-ended", "unknown_number", "technical", DEFAULT_LANGUAGE, began)
         refused = "too_often" if attempt > MAX_ATTEMPTS else self._refused()
+        asked = self._number("asked", 0)
+        if refused == "draining" and asked < MAX_ASKED:
+            log.write(self._line("stream-ended", "wait", refused, began))
+            ours = origin(self._w.settings, request)
+            again = f"{ours}/twilio/stream-ended?attempt={attempt - 1}&asked={asked + 1}"
+            return _xml(twiml.wait_and_ask(ours + twiml.clip_path(business.language, "hold"), again))
         if refused:
             return self._decline(log, "stream-ended", refused, "apology", business.language, began)
         turns = len(state.lines) if state else 0
@@ -167,12 +176,15 @@ class Voice:
             log.write(self._db_line("resume_state", began, error))
             return None
 
-    @staticmethod
-    def _attempt(state: "calls.ResumeState | None") -> int:
+    def _attempt(self, state: "calls.ResumeState | None") -> int:
         """Which stream has ended: our own address says so, and the database, where it answers."""
-        raw = request.args.get("attempt", "1")
-        told = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 4 else 1
-        return max(told, state.attempts if state else 1)
+        return max(self._number("attempt", 1), state.attempts if state else 1)
+
+    @staticmethod
+    def _number(name: str, default: int) -> int:
+        """A small number in our own address, which the carrier brings back."""
+        raw = request.args.get(name, "")
+        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 4 else default
 
     def _connect(
         self, log: CallLog, route: str, business: Business, call_sid: str, attempt: int, began: float
