@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -220,7 +221,7 @@ def test_a_lost_session_is_renewed_with_the_conversation_as_text(line: Line) -> 
     wait_and_ask = [{"wait": 600, "after": "answered"}, {"say": "he_no"}, ANSWERED]
     line.carrier.start({"calls": [{"steps": [SAY_YES, *wait_and_ask], "max_s": 60, "repeat": 3}]})
     for number, how in enumerate(("close:1011", "kill", "expire"), before + 1):
-        eventually(lambda number=number: has_answered(line, number), within_s=30)
+        eventually(partial(has_answered, line, number), within_s=30)
         line.stack.model.act(number, how)
     reports = line.carrier.wait(60)
     for report in reports:
