@@ -122,12 +122,14 @@ class Link:
         """A connection stands. Where another was believed to stand, it is gone with everything on it."""
         if self.is_dead:
             return []
+        out: list[Command] = []
         if self.stage is not Stage.DOWN:
             self.renewals += 1
+            out.append(Log(markers.model_lost(reason="replaced")))
         self.number = event.link
         self._enter(Stage.OPEN, now)
         self._configure_tries = 0
-        return [Log(markers.model_connected(took_ms=event.took_ms))]
+        return [*out, Log(markers.model_connected(took_ms=event.took_ms))]
 
     def greeted(self, now: float) -> list[Command]:
         if self.stage is not Stage.OPEN:
