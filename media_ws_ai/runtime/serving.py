@@ -97,9 +97,14 @@ def _on_sigterm(ask: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """What is queued for database and log is written, each within its deadline."""
+    """A drain is finished, then what is queued for database and log is written; each within its deadline.
+
+    gunicorn 27's threaded worker counts a closed websocket twice and leaves its loop while calls still run.
+    """
     app = getattr(worker, "wsgi", None)
     if app is not None:
-        app.extensions["worker"].close()
+        parts = app.extensions["worker"]
+        parts.drain.finish(worker.notify)
+        parts.close()
     NO_CALL.write(markers.worker_stopped(pid=os.getpid()))
     logs.unconfigure()
