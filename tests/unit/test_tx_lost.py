@@ -1,4 +1,4 @@
-"""A send that fails tells only that the line is gone; why it went, the reader knows, who has the caller's last words."""
+"""A send that fails tells only that the line is gone; why it went, the reader knows, who has the last words."""
 
 import threading
 import time
