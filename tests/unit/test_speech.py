@@ -10,7 +10,7 @@ from media_ws_ai.audio.frame import FRAME_BYTES, SILENCE, SILENCE_BYTE
 from media_ws_ai.peers import speech
 
 CALLER = ("book", "sunday", "yes", "no", "mhm", "name", "city", "hours", "price", "thanks_bye", "wait", "long")
-AGENT = ("greeting", "hours", "slot", "confirm", "bye", "long")
+AGENT = ("greeting", "hours", "slot", "confirm", "when", "noted", "bye", "long")
 CALLER_IDS = [f"{lang}_{name}" for lang in ("he", "en") for name in CALLER]
 AGENT_IDS = [f"{lang}_agent_{name}" for lang in ("he", "en") for name in AGENT]
 

@@ -38,7 +38,8 @@ def _read_table() -> Mapping[str, Clip]:
     rows = json.loads(TABLE.read_text(encoding="utf-8"))["clips"]
     clips = {}
     for row in rows:
-        ms = (DATA / f"{row['id']}.ulaw").stat().st_size // BYTES_PER_MS
+        sound = DATA / f"{row['id']}.ulaw"
+        ms = sound.stat().st_size // BYTES_PER_MS if sound.exists() else 0  # a new row, before its maker has run
         clips[row["id"]] = Clip(row["id"], row["text"], row["lang"], row["voice"], row["role"], ms)
     return MappingProxyType(clips)
 
