@@ -17,8 +17,8 @@ CLOSING: Final = frozenset(
     | {"call_metrics"}
     | F3
 )
-NOT_OURS: Final = ("hang-up by REST",)
-"""Beginnings of library lines that a refused request rightly causes."""
+EXPECTED: Final = ("hang-up by REST",)
+"""What a refused request rightly causes."""
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ def read(lines: Iterable[str]) -> CallLogs:
         name = parsed.marker if parsed is not None else ""
         if "F2 VIOLATION" in record.msg:
             logs.faults.append(f"call {record.call_sid[-6:]}: {record.msg}")
-        elif record.level in ("ERROR", "CRITICAL") and not record.msg.startswith(NOT_OURS):
+        elif (record.level in ("ERROR", "CRITICAL") or "Traceback (" in record.msg) and not _is_expected(record.msg):
             logs.faults.append(f"{record.level} {record.msg[:300]}")
         if parsed is None:
             continue
@@ -90,6 +90,10 @@ def read(lines: Iterable[str]) -> CallLogs:
         if stream is not None and name in CLOSING:
             _note(stream, name, parsed.fields, record.ts.timestamp())
     return logs
+
+
+def _is_expected(message: str) -> bool:
+    return any(words in message for words in EXPECTED)
 
 
 def _note(stream: StreamLog, name: str, fields: dict[str, Any], at: float) -> None:

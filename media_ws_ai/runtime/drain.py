@@ -12,13 +12,11 @@ from collections.abc import Callable
 from typing import Final
 
 from media_ws_ai import markers
-from media_ws_ai.clock import Deadline
 from media_ws_ai.events import DrainStarted
 from media_ws_ai.logs import NO_CALL
 from media_ws_ai.runtime.registry import Registry
 
 POLL_S: Final = 0.2
-BEAT_S: Final = 0.5
 MARGIN_S: Final = 3.0
 CLOSE_S: Final = 5.0
 STOPS_ACCEPTING_S: Final = 1.5
@@ -50,15 +48,10 @@ class Drain:
     def close(self) -> None:
         self._is_closed = True
 
-    def finish(self, beat: Callable[[], None]) -> None:
-        """Wait for a drain under way, within DRAIN_S, calling `beat` twice a second; at once when none is."""
-        thread = self._thread
-        if thread is None or not self._is_asked:
-            return
-        deadline = Deadline(self._done_s + MARGIN_S)
-        while thread.is_alive() and not deadline.is_over():
-            beat()
-            thread.join(BEAT_S)
+    def finish(self) -> None:
+        """Wait for a drain under way, within DRAIN_S; at once when none is."""
+        if self._thread is not None and self._is_asked:
+            self._thread.join(self._done_s + MARGIN_S)
 
     def _run(self) -> None:
         tick = threading.Event()  # never set: a wait that both kinds of thread understand

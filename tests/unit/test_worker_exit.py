@@ -11,16 +11,16 @@ from media_ws_ai.runtime.registry import Registry
 def a_worker(registry):
     drain = Drain(registry, 8.0, lambda: True)
     drain.watch()
-    closed, beats = threading.Event(), []
+    closed = threading.Event()
     parts = SimpleNamespace(drain=drain, close=closed.set)
-    worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={"worker": parts}), notify=lambda: beats.append(1))
-    return worker, drain, closed, beats
+    worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={"worker": parts}))
+    return worker, drain, closed
 
 
-def test_it_waits_for_the_calls_of_a_drain_and_keeps_its_heartbeat():
+def test_it_waits_for_the_calls_of_a_drain():
     registry = Registry(5)
     assert registry.enter() == ""
-    worker, drain, closed, beats = a_worker(registry)
+    worker, drain, closed = a_worker(registry)
     drain.ask()
     leaving = threading.Thread(target=serving.worker_exit, args=(None, worker), daemon=True)
     leaving.start()
@@ -29,13 +29,12 @@ def test_it_waits_for_the_calls_of_a_drain_and_keeps_its_heartbeat():
     assert closed.wait(3.0)
     leaving.join(3.0)
     assert not leaving.is_alive()
-    assert beats
 
 
 def test_without_a_drain_it_does_not_wait():
     registry = Registry(5)
     assert registry.enter() == ""
-    worker, drain, closed, _ = a_worker(registry)
+    worker, drain, closed = a_worker(registry)
     leaving = threading.Thread(target=serving.worker_exit, args=(None, worker), daemon=True)
     leaving.start()
     assert closed.wait(1.0)
