@@ -25,8 +25,10 @@ GREET_WAIT_S: Final = 3.0
 CONFIGURE_WAIT_S: Final = 2.0
 CONFIGURE_TRIES: Final = 2
 HELD_FRAMES: Final = 2 * FRAMES_PER_SEC
-MAX_RENEWALS: Final = 6
-"""Per call; a model that keeps going away is no model."""
+MAX_IN_ROW: Final = 3
+"""Renewals without a session that held for LASTING_S between them; a model that keeps going away is no model."""
+
+LASTING_S: Final = 60.0
 
 RENEW_AT_S: Final = 55 * 60.0
 """Sessions end at 60 minutes; renewed before, in a moment when nobody speaks."""
@@ -81,6 +83,7 @@ class Link:
         self.stage = Stage.DOWN
         self.number = 0
         self.renewals = 0
+        self._in_row = 0
         self.lost_audio_frames = 0
         self.appended_ms = 0
         self.dead_reason = ""
@@ -203,8 +206,11 @@ class Link:
             return []
         if self.stage is Stage.READY:
             self._down_since = now
+            if now - self._ready_at >= LASTING_S:
+                self._in_row = 0
         self.renewals += 1
-        if self.renewals > MAX_RENEWALS:
+        self._in_row += 1
+        if self._in_row > MAX_IN_ROW:
             return self._die("renewed_too_often", now)
         self._enter(Stage.DOWN, now)
         line = markers.model_renewing(attempt=self.renewals, reason=why)

@@ -34,6 +34,7 @@ def call_metrics(session: "Session", duration_s: float) -> dict[str, Any]:
         "turns_failed": session.turns.failed,
         "answers_asked": requester.counts.asked,
         "answers_rejected": requester.counts.rejected,
+        "answers_empty": session.answers.empty,
         "answers_unasked": requester.counts.unasked,
         "wishes_dropped": requester.counts.dropped_wishes,
         "late_deltas": requester.counts.late_deltas,

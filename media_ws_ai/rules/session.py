@@ -15,8 +15,9 @@ from media_ws_ai.audio.continuity import Continuity
 from media_ws_ai.audio.frame import PTIME_MS
 from media_ws_ai.audio.levels import Levels
 from media_ws_ai.audio.outlet import TX_CAPACITY_FRAMES
-from media_ws_ai.commands import AnswerTool, Command, Log, Record, RunTool
+from media_ws_ai.commands import Command, Log, Record
 from media_ws_ai.rules import spoken
+from media_ws_ai.rules.answers import Answers
 from media_ws_ai.rules.ending import Ending
 from media_ws_ai.rules.history import History
 from media_ws_ai.rules.link import Link
@@ -25,14 +26,14 @@ from media_ws_ai.rules.params import CallParams
 from media_ws_ai.rules.playout import Out, Playout
 from media_ws_ai.rules.prompts import PromptUpgrade
 from media_ws_ai.rules.refs import Refs
-from media_ws_ai.rules.requester import AGAIN_S, Requester, Wish
+from media_ws_ai.rules.requester import Requester
 from media_ws_ai.rules.speech import Speech
+from media_ws_ai.rules.tools import ToolCalls
 from media_ws_ai.rules.turns import Turns
 from media_ws_ai.rules.watch import Watch
 
 LEVELS_EVERY_S: Final = 10.0
 SECOND_S: Final = 1.0
-FAILED_TRIES: Final = 2
 MAX_DIGITS: Final = 64
 """Keys kept; the newest count."""
 
@@ -51,13 +52,16 @@ class Session:
         self.speech = Speech(self.playout, self.requester, self.history, self._refs, params.language)
         self.turns = Turns(self.requester, self.history)
         self.ending = Ending(self.playout, params.language)
+        self.tools = ToolCalls(params.tools, self._refs, self.requester)
+        self.answers = Answers(
+            params.language, self.requester, self.speech, self.playout, self.link, self.prompt, self.tools
+        )
         self.watch = Watch(params, self._refs, self.playout, self.requester, self.speech, self.link)
         self.continuity = Continuity()
         self.caller_levels = Levels()
         self.tokens: dict[str, int] = {}
         self.caller_frames = 0
         self.dtmf = ""
-        self._tool_calls: set[str] = set()
         self._started_at = now
         self._second_at = now + SECOND_S
         self._levels_at = now + LEVELS_EVERY_S
@@ -146,64 +150,22 @@ class Session:
         return []
 
     def _response_ended(self, event: e.ResponseEnded, now: float) -> list[Command]:
-        for kind, count in event.tokens.items():
+        self._spent(event.tokens)
+        return self.answers.ended(event, now)
+
+    def _spent(self, tokens: Mapping[str, int]) -> None:
+        for kind, count in tokens.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
-        had_audio = self.requester.has_audio
-        wish, out = self.requester.ended(event.response_id, event.ref, now)
-        if event.status == "cancelled":
-            out.append(Log(markers.response_cancelled(reason=event.reason)))
-            if event.reason == "turn_detected":
-                out.append(Log(markers.turn_detected_violation()))
-        if wish is None:
-            return out
-        newest = self.playout.newest
-        audio_ms = newest.generated_ms if newest and newest.response_id == event.response_id else 0
-        out += self.speech.close_open()
-        out.append(Log(markers.response_done(response_id=event.response_id, status=event.status, audio_ms=audio_ms)))
-        if event.status == "failed":
-            return out + self._response_failed(
-                event, spoken.go_on(wish, self.params.language) if had_audio else wish, now
-            )
-        if event.status == "completed" and event.calls:
-            out += self._call_tools(event.calls)
-        return out + self.prompt.start(now)
-
-    def _response_failed(self, event: e.ResponseEnded, wish: Wish, now: float) -> list[Command]:
-        """Once more after a moment; when it fails again and again, on a new connection; the wish is never lost."""
-        error = e.ModelError(event.code or "failed", "the response failed", None, event.is_hopeless)
-        self.requester.again(wish, now + AGAIN_S)
-        renewals = self.link.renewals
-        out = self.link.refused(error, now)
-        if wish.tries >= FAILED_TRIES and self.link.is_ready and self.link.renewals == renewals:
-            out += self.link.renew("responses_fail", now)
-        return out
-
-    def _call_tools(self, calls: tuple[e.ToolCall, ...]) -> list[Command]:
-        offered = {str(tool.get("name")) for tool in self.params.tools}
-        out: list[Command] = []
-        for call in calls:
-            if call.name in offered:
-                self._tool_calls.add(call.call_id)
-                out.append(RunTool(call.call_id, call.name, call.arguments))
-            else:
-                out.append(AnswerTool(self._refs("tool"), call.call_id, spoken.UNKNOWN_TOOL))
-        if not self._tool_calls:
-            self.requester.wish(Wish("tool"))
-        return out
 
     def _tool_done(self, event: e.ToolDone, now: float) -> list[Command]:
-        self._tool_calls.discard(event.call_id)
-        if not self._tool_calls:
-            self.requester.wish(Wish("tool"))
-        return [AnswerTool(self._refs("tool"), event.call_id, event.output)]
+        return self.tools.done(event)
 
     def _speech_started(self, event: e.SpeechStarted, now: float) -> list[Command]:
         self.turns.speech_started(event, self.speech.offset_ms(now))
         return []
 
     def _transcript(self, event: e.Transcript, now: float) -> list[Command]:
-        for kind, count in event.tokens.items():
-            self.tokens[kind] = self.tokens.get(kind, 0) + count
+        self._spent(event.tokens)
         self.link.transcribed()
         return self.turns.transcribed(event, self.speech.offset_ms(now))
 
@@ -231,7 +193,7 @@ class Session:
         out: list[Command] = []
         if self.link.renewals != self._renewals:
             self._renewals = self.link.renewals
-            out += self._ask_again()
+            out += self.answers.connection_lost()
         if self.link.is_dead and not self.ending.is_closing:
             out += self._end("model_failed", "apology", now, at_once=True)
         if self.ending.is_closing:
@@ -243,17 +205,9 @@ class Session:
                 out += self.requester.ask(now)
         return out
 
-    def _ask_again(self) -> list[Command]:
-        """What was under way on a connection that is gone is asked for again on the next."""
-        had_audio = self.requester.has_audio
-        wish = self.requester.link_lost()
-        if wish is not None:
-            self.requester.again(spoken.go_on(wish, self.params.language) if had_audio else wish)
-        return self.speech.close_open()
-
     def _tick(self, event: e.Tick, now: float) -> list[Command]:
         out = self.speech.over(self.playout.tick(now), now)
-        is_quiet = self.playout.is_idle and not (self.requester.is_busy or self._tool_calls)
+        is_quiet = self.playout.is_idle and not (self.requester.is_busy or self.tools.is_running)
         out += self.link.tick(now, is_quiet)
         if self.link.is_ready:
             out += self.prompt.tick(now)
@@ -311,7 +265,7 @@ class Session:
         self.speech.reset()
         self.link.reset()
         self.turns.reset()
-        self._tool_calls.clear()
+        self.tools.reset()
         self.dtmf = ""
 
     # --- TX ---------------------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ from typing import Final
 from media_ws_ai.rules.params import CallParams
 from media_ws_ai.rules.requester import Wish
 
-UNKNOWN_TOOL: Final = '{"ok":false,"reason":"unknown_tool","say":"There is no such tool in this call."}'
-
 _GREET: Final = {
     "he": "פתחי את השיחה במילים האלה בדיוק, ואז חכי לתשובה: «{greeting}»",
     "en": "Open the call with exactly these words, then wait for the answer: «{greeting}»",

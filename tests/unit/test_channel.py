@@ -22,6 +22,13 @@ def is_audio(item: str) -> bool:
         pytest.param(
             ["o1", "o2", "o3", "a1", "a2", "o4"], ["o1", "o2", "o3", "a1", "a2"], 0, 1, id="each_kind_has_its_room"
         ),
+        pytest.param(
+            ["a1", "a2", "a3", "o1", "o2", "o3", "o4"],
+            ["a2", "a3", "o1", "o2", "o3"],
+            1,
+            1,
+            id="audio_that_went_leaves_no_room_to_orders",
+        ),
         pytest.param(["a1", "a2", "o1", "o2", "o3"], ["a1", "a2", "o1", "o2", "o3"], 0, 0, id="audio_first"),
     ],
 )

@@ -362,3 +362,15 @@ def test_late_deltas_are_counted_for_a_bounded_number_of_ids() -> None:
         requester.progress(f"r{n}", 0.0, is_audio=True)
     assert requester.counts.late_deltas == 100
     assert len(requester.counts.late_by_id) == 64
+
+
+def test_an_answer_with_nothing_in_it_is_asked_for_once_more() -> None:
+    call = PaperCall()
+    call.greeted()
+    call.said("i1")
+    for number in (1, 2):
+        call.created(f"r{number}")
+        call.feed(e.ResponseEnded(f"r{number}", call.last_ref, "completed"))
+        call.run(1.0)
+    assert call.count("ask ") == 3, "the greeting, the answer, and the answer once more"
+    assert call.session.answers.empty == 1

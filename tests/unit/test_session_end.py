@@ -262,7 +262,7 @@ def test_f1_reset_leaves_nothing_of_the_call() -> None:
     session.reset()
     assert session.playout.is_idle and session.playout.outlet.tx_frames == 0 and session.take(call.now)[0] == []
     assert not session.requester.is_busy and not session.requester.has_pending
-    assert session.dtmf == "" and not session._tool_calls and not session.link._held and not session.speech._texts
+    assert session.dtmf == "" and not session.tools.is_running and not session.link._held and not session.speech._texts
     session.reset()
 
 
@@ -368,7 +368,13 @@ def test_several_calls_all_outputs_first_then_one_response() -> None:
     assert call.count("ask ") == 1
 
 
-@pytest.mark.parametrize("status", ["cancelled", "incomplete", "failed"])
+def test_calls_of_a_response_that_was_cut_short_are_answered_and_not_carried_out() -> None:
+    call = tool_turn(e.ToolCall("c1", "check", '{"d":'), status="incomplete")
+    assert call.all(c.RunTool) == []
+    assert [answer.call_id for answer in call.all(c.AnswerTool)] == ["c1"], "a call without an answer dangles"
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
 def test_calls_of_a_response_that_did_not_complete_are_not_carried_out(status: str) -> None:
     call = tool_turn(e.ToolCall("c1", "check", '{"d":'), status=status)
     assert call.all(c.RunTool) == [] and call.all(c.AnswerTool) == []

@@ -218,14 +218,24 @@ def test_hopeless_is_an_apology_a_hang_up_and_the_end(event: e.Event) -> None:
     assert call.feed(e.HangupSettled("rest")) == ["finish model_failed 1000 intended"]
 
 
-def test_six_renewals_and_no_more() -> None:
+def test_three_renewals_in_a_row_and_no_more() -> None:
+    call = PaperCall()
+    call.greeted()
+    for link in range(1, 4):
+        lost(call, link)
+        call.ready(link + 1)
+    seen = lost(call, 4)
+    assert call.count("renew ") == 3 and "[HANGUP] Closing words first: model_failed" in seen
+
+
+def test_a_session_that_held_for_a_minute_starts_the_count_anew() -> None:
     call = PaperCall()
     call.greeted()
     for link in range(1, 7):
+        call.run(61.0)
         lost(call, link)
         call.ready(link + 1)
-    seen = lost(call, 7)
-    assert call.count("renew ") == 6 and "[HANGUP] Closing words first: model_failed" in seen
+    assert call.count("renew ") == 6 and call.count("[HANGUP]") == 0
 
 
 def test_a_session_near_its_60_minutes_is_renewed_when_nobody_speaks() -> None:
