@@ -33,10 +33,10 @@ class Ending:
     is_refused: bool = False
     """The worker admits no stream: there is nothing to clean up, and no `[CALL_METRICS]`."""
 
-    def plan(self, count: int) -> list[dict[str, Any]]:
-        """So many calls for the carrier."""
-        base = {"name": self.name, "max_s": 40, "skip_verbs": True, **self.call}
-        return [{**base, "steps": [dict(step) for step in self.steps], "seed": number} for number in range(count)]
+    def plan(self) -> dict[str, Any]:
+        """One call for the carrier."""
+        steps = [dict(step) for step in self.steps]
+        return {"name": self.name, "max_s": 40, "skip_verbs": True, **self.call, "steps": steps}
 
 
 def _of(*names: str) -> frozenset[str]:
@@ -129,6 +129,8 @@ ENDINGS: Final = (
 
 REFUSED: Final[Mapping[str, Any]] = {**SHORT, "refuse_status": 401}
 
+LISTENS: Final = Ending("listens", ({"hangup": True, "at_ms": 8000},), _HANGUP, scenario=LONG)
+
 WAVE_ENDINGS: Final = tuple(
     ending
     for ending in ENDINGS
@@ -139,10 +141,19 @@ WAVE_ENDINGS: Final = tuple(
 )
 """What callers do in a wave, while the model is ill-treated by order: which of them it hits is left to chance."""
 
+BY_CALLER: Final = tuple(ending for ending in ENDINGS if ending.scenario in (SHORT, LONG) and not ending.is_refused)
+"""Endings that any well model serves."""
+
+BY_MODEL: Final = tuple(
+    ending
+    for ending in ENDINGS
+    if ending.name in ("frozen_model", "mute_model", "killed_model", "expired_session", "refused_by_model")
+)
+
 WAVE_ACTS: Final = ("kill", "close:1011", "expire", "freeze")
 WAVE_REASONS: Final = _of("caller_hangup", "carrier_lost", "carrier_silent", "model_failed")
 
 
 def wave_plan(calls: int) -> list[dict[str, Any]]:
     """So many calls, the endings in turn."""
-    return [WAVE_ENDINGS[number % len(WAVE_ENDINGS)].plan(1)[0] for number in range(calls)]
+    return [WAVE_ENDINGS[number % len(WAVE_ENDINGS)].plan() for number in range(calls)]

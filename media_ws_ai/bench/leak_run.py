@@ -6,14 +6,14 @@ Built on a running stack and a carrier aimed at it; prints nothing (`told` is ca
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from media_ws_ai.bench import call_log, endings, leak_verdicts, witness
 from media_ws_ai.bench.endings import Ending
+from media_ws_ai.bench.leak_report import Report, Row
 from media_ws_ai.bench.stack import Stack, StackError
 from media_ws_ai.bench.witness import Look, Places
 from media_ws_ai.embedded.process import Process
@@ -30,59 +30,33 @@ REST_LOOKS: Final = 5
 POLL_S: Final = 0.1
 STAGGER_MS: Final = 25
 CALLS_S: Final = 90.0
-RSS_LIMIT_KB: Final = 60.0
-"""Memory per call above which the run fails: a kept handler with its clips and history is more than this."""
-
 STOP_CALLS: Final = 5
+NEVER_AT_REST: Final = (
+    "call_threads (/metrics)",
+    "sockets to callers (/proc)",
+    "sockets to the model (/proc)",
+    "sessions (model)",
+)
 REST_CALLS: Final = 12
 """More than the ten connections that the HTTP client keeps."""
-
-
-@dataclass(slots=True)
-class Row:
-    """One phase. `settled_s`: from the last end being known until nothing was left; inf: never."""
-
-    name: str
-    calls: int = 0
-    streams: int = 0
-    took_s: float = 0.0
-    settled_s: float = 0.0
-    cleanup_ms: float = 0.0
-    rss_kb: int = 0
-    faults: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Report:
-    """All of a mode."""
-
-    mode: str
-    rows: list[Row] = field(default_factory=list)
-    rss_kb_per_call: float | None = None
-    took_s: float = 0.0
-
-    @property
-    def calls(self) -> int:
-        return sum(row.calls for row in self.rows)
-
-    @property
-    def streams(self) -> int:
-        return sum(row.streams for row in self.rows)
-
-    @property
-    def is_well(self) -> bool:
-        slope = self.rss_kb_per_call
-        return not any(row.faults for row in self.rows) and (slope is None or slope <= RSS_LIMIT_KB)
 
 
 class LeakRun:
     """One worker under observation."""
 
-    def __init__(self, stack: Stack, carrier: CarrierPeer, at_once: int, told: Callable[[Row], None]) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        carrier: CarrierPeer,
+        at_once: int,
+        told: Callable[[Row], None],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._stack = stack
         self._carrier = carrier
         self._at_once = at_once
         self._told = told
+        self._patience_s = patience_s
         self._rest: dict[str, float] = {}
         self._seen = 0
         self._done = 0
@@ -118,10 +92,22 @@ class LeakRun:
         return float(self._done), float(row.rss_kb)
 
     def warm_up(self, calls: int) -> None:
-        """Fill pools and caches; what the worker holds after it is what rest looks like."""
-        self._wave_calls(calls)
+        """Fill pools and caches, then take the measure of rest.
+
+        Args:
+            calls: of a wave before it, and of a full house of long answers, which takes the most memory; 0: none.
+        """
+        if calls:
+            self._wave_calls(calls)
+            self._stack.model.scenario(dict(endings.LONG))
+            plans = [endings.LISTENS.plan() for _ in range(self._at_once)]
+            self._carrier.run({"calls": plans, "stagger_ms": STAGGER_MS}, CALLS_S)
         self._fill_rest_pool()
         self._stack.wait_metrics(lambda m: m['calls{state="live"}'] + m['calls{state="closing"}'] == 0, PATIENCE_S)
+        self.take_rest()
+
+    def take_rest(self) -> None:
+        """What the worker holds now is what rest looks like; of calls there is nothing in any case."""
         deadline = time.monotonic() + SETTLE_S
         while self._look().figures["call_threads (/metrics)"] and time.monotonic() < deadline:
             time.sleep(POLL_S)
@@ -130,9 +116,8 @@ class LeakRun:
             looks.append(self._look())
             time.sleep(POLL_S)
         self._rest = witness.highest(looks)
-        for name in ("call_threads (/metrics)", "sockets to callers (/proc)", "sockets to the model (/proc)"):
+        for name in NEVER_AT_REST:
             self._rest[name] = 0
-        self._rest["sessions (model)"] = 0
         spare = THREADS - self._rest["database_connections (/metrics)"]
         for name in ("database_connections (/metrics)", "sockets to the database (/proc)", "descriptors (/metrics)"):
             self._rest[name] += spare  # the pool opens them as it needs them, up to its size
@@ -153,14 +138,22 @@ class LeakRun:
 
     def phase(self, ending: Ending, calls: int) -> Row:
         """`calls` of one ending, `at_once` at a time."""
-        row, began = Row(ending.name, calls), time.monotonic()
-        self._stack.model.scenario(dict(ending.scenario))
+        return self._phase(ending.name, ending.scenario, [ending] * calls)
+
+    def together(self, name: str, chosen: Sequence[Ending]) -> Row:
+        """One call of each, all at once, the model well and talkative: for endings that are the caller's doing."""
+        return self._phase(name, endings.LONG, chosen)
+
+    def _phase(self, name: str, scenario: Mapping[str, Any], chosen: Sequence[Ending]) -> Row:
+        row, began = Row(name, len(chosen)), time.monotonic()
+        self._stack.model.scenario(dict(scenario))
         reports: list[dict[str, Any]] = []
-        for first in range(0, calls, self._at_once):
-            plans = ending.plan(min(self._at_once, calls - first))
+        for first in range(0, len(chosen), self._at_once):
+            plans = [ending.plan() for ending in chosen[first : first + self._at_once]]
             reports += self._carrier.run({"calls": plans, "stagger_ms": STAGGER_MS}, CALLS_S)
         self._settle(row, reports)
-        self._judge(row, reports, lambda report, logs: leak_verdicts.met(ending, report, logs))
+        by_name = {ending.name: ending for ending in chosen}
+        self._judge(row, reports, lambda report, logs: leak_verdicts.met(by_name[report["name"]], report, logs))
         return self._finish(row, began)
 
     def wave(self, name: str, calls: int) -> Row:
@@ -254,7 +247,7 @@ class LeakRun:
     def _settle(self, row: Row, reports: Sequence[dict[str, Any]]) -> None:
         """Wait until nothing is above its value at rest; name what is."""
         known = max(report["end"]["monotonic_s"] for report in reports)
-        deadline = max(time.monotonic(), known + PATIENCE_S)
+        deadline = max(time.monotonic(), known + self._patience_s)
         while True:
             now = self._look()
             risen = witness.risen(now.figures, self._rest)

@@ -14,7 +14,8 @@ from typing import Final
 
 import click
 
-from media_ws_ai.bench.leak_run import RSS_LIMIT_KB, LeakRun, Report, Row
+from media_ws_ai.bench.leak_report import RSS_LIMIT_KB, Report, Row
+from media_ws_ai.bench.leak_run import LeakRun
 from media_ws_ai.bench.stack import Mode, Stack
 from media_ws_ai.peers.carrier.process import CarrierPeer
 

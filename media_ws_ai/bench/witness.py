@@ -5,7 +5,7 @@ Descriptors are told apart by where they lead, so that a leak has a name: `socke
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -127,6 +127,3 @@ def slope(points: list[tuple[float, float]]) -> float | None:
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else None
-
-
-Poll = Callable[[], Look]

@@ -99,8 +99,9 @@ def _on_sigterm(ask: Any) -> None:
 def worker_exit(server: Any, worker: Any) -> None:
     """A drain is finished, then what is queued for database and log is written; each within its deadline.
 
-    gunicorn 27's threaded worker counts a closed websocket twice and leaves its loop while calls still run. No heartbeat
-    is possible here: a drain longer than gunicorn's `timeout` is for the gevent worker, which waits in its loop.
+    gunicorn 27's threaded worker counts a closed websocket twice and leaves its loop while calls still run. No
+    heartbeat is possible here: a drain longer than gunicorn's `timeout` is for the gevent worker, which waits in its
+    loop.
     """
     app = getattr(worker, "wsgi", None)
     if app is not None:
