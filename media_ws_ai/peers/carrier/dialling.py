@@ -77,7 +77,7 @@ class Dialling:
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss"):
             raise Refused("31922", 0, f"<Stream url={url!r}>: the scheme must be wss")
-        if parts.scheme == "ws":
+        if parts.scheme == "ws" and not self.target.is_plain_local:
             self.line.warn("31922", f"<Stream url={url!r}>: the scheme must be wss; followed here all the same")
         if parts.query:
             self.line.warn("31920", f"<Stream url={url!r}>: a query string is not supported and was dropped")

@@ -36,6 +36,12 @@ class Target:
         """The origin that is signed."""
         return (self.public_url or self.url).rstrip("/")
 
+    @property
+    def is_plain_local(self) -> bool:
+        """A worker on this machine known by no other name: development, where a stream may be `ws`."""
+        origin = urlsplit(self.public)
+        return origin.scheme == "http" and _is_loopback(origin.hostname or "")
+
     def reach(self, url: str) -> str:
         """Where a URL of the worker's TwiML is reached from here (http, https, ws or wss)."""
         parts, here = urlsplit(url), urlsplit(self.url)
