@@ -9,23 +9,23 @@ Item = tuple[str, int]
 
 
 @given(
-    st.lists(st.sampled_from(["audio", "audio", "order", "take", "close"]), max_size=80),
+    st.lists(st.sampled_from(["audio", "audio", "order", "order", "take"]), min_size=20, max_size=80),
+    st.integers(0, 160),
     st.integers(1, 5),
     st.integers(1, 5),
 )
-def test_against_a_plain_list(steps: list[str], capacity: int, droppable_capacity: int) -> None:
+def test_against_a_plain_list(steps: list[str], close_at: int, capacity: int, droppable_capacity: int) -> None:
     channel: Channel[Item] = Channel(capacity, lambda item: item[0] == "audio", droppable_capacity)
     model: list[Item] = []
     dropped = refused = 0
     is_closed = False
     for number, what in enumerate(steps):
+        if number == close_at:
+            channel.close()
+            is_closed = True
         if what == "take":
             assert channel.take(0) == model
             model = []
-            continue
-        if what == "close":
-            channel.close()
-            is_closed = True
             continue
         item = (what, number)
         same = [one for one in model if one[0] == what]

@@ -9,7 +9,7 @@ from media_ws_ai.audio.levels import MAX_FRAMES, MAX_STEPS, STEP_MS, Levels
 LOUD = b"\x00" * 160
 
 
-@given(st.lists(st.tuples(st.integers(-300, 1500), st.booleans()), max_size=60), st.integers(0, 5000))
+@given(st.lists(st.tuples(st.integers(-300, 1500), st.booleans()), min_size=10, max_size=60), st.integers(0, 5000))
 def test_every_level_in_its_place(steps: list[tuple[int, bool]], start_ms: int) -> None:
     levels, at_ms, newest = Levels(), start_ms, -1
     loud: set[int] = set()

@@ -7,6 +7,7 @@ from media_ws_ai.rules.marks import MAX_OUT, Marks
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["name", "name", "end", "echo", "echo", "flush", "give_up"]), st.integers(0, 30)),
+    min_size=20,
     max_size=120,
 )
 

@@ -85,7 +85,11 @@ def test_pauses_between_answers_are_no_holes(answers: list[tuple[int, float]], b
     assert meter.frames == sum(frames for frames, _ in answers)
 
 
-@given(st.lists(st.tuples(st.floats(0.0, 1.0), st.sampled_from(["frame", "frame", "end", "second"])), max_size=80))
+@given(
+    st.lists(
+        st.tuples(st.floats(0.0, 1.0), st.sampled_from(["frame", "frame", "end", "second"])), min_size=10, max_size=80
+    )
+)
 def test_any_order_keeps_the_sums(steps: list[tuple[float, str]]) -> None:
     meter, now, sent, closed = Meter(), 0.0, 0, []
     for pause_s, what in steps:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from media_ws_ai.audio.frame import FRAME_BYTES, PTIME_MS
 from media_ws_ai.audio.outlet import BACKLOG_FRAMES, TX_CAPACITY_FRAMES
@@ -21,6 +21,7 @@ from media_ws_ai.rules.playout import CLEAR, Out, Playout, Utterance
 
 END_WAIT_MS = 600
 ROUNDING_MS = 1
+SIZES = st.sampled_from([0, 1, 159, 160, 161, 1600, 3200, 8000, 40_001]) | st.integers(0, 900)
 
 
 @dataclass
@@ -71,7 +72,22 @@ class PlayoutMachine(RuleBasedStateMachine):
 
     # --- the model and the clips ------------------------------------------------------------------------------
 
-    @rule(source=st.sampled_from(["model", "hold"]))
+    @initialize(count=st.integers(0, 20_000), transmitted=st.integers(0, 120))
+    def in_the_middle_of_it(self, count: int, transmitted: int) -> None:
+        self.begin("model")
+        self.feed(count)
+        self.transmit(transmitted, 0)
+
+    @rule(what=st.sampled_from(["feed", "feed", "feed", "finish", "begin", "say"]), count=SIZES)
+    def model(self, what: str, count: int) -> None:
+        """More audio, the end of it, the next utterance, or a whole one at once."""
+        if what in ("begin", "say") or self.open is None:
+            self.begin("model" if what == "begin" else "hold")
+        if what in ("feed", "say"):
+            self.feed(count)
+        if what in ("finish", "say"):
+            self.finish(0)
+
     def begin(self, source: str) -> None:
         if self.open is not None:
             self._finished(self.open)
@@ -80,8 +96,6 @@ class PlayoutMachine(RuleBasedStateMachine):
         self.open = self.books[utterance.id] = Book(utterance)
         self.order.append(utterance.id)
 
-    @precondition(lambda self: self.open is not None)
-    @rule(count=st.sampled_from([0, 1, 159, 160, 161, 1600, 3200, 8000, 40_001]) | st.integers(0, 900))
     def feed(self, count: int) -> None:
         book = self.open
         assert book is not None
@@ -93,23 +107,22 @@ class PlayoutMachine(RuleBasedStateMachine):
         else:
             assert count / FRAME_BYTES > room - 1, "refused only when there is no room"
 
-    @precondition(lambda self: self.open is not None)
-    @rule()
-    def feed_too_much(self) -> None:
-        assert self.open is not None
-        too_much = b"\x01" * ((BACKLOG_FRAMES + TX_CAPACITY_FRAMES) * FRAME_BYTES)
-        assert not self.play.feed(self.open.utterance, too_much), "refused whole: nothing of it is in the book"
-
-    @precondition(lambda self: self.books)
-    @rule(back=st.integers(0, 3))
-    def feed_one_that_is_closed(self, back: int) -> None:
+    @rule(back=st.integers(0, 3), what=st.sampled_from(["feed", "feed", "finish", "echo"]))
+    def out_of_turn(self, back: int, what: str) -> None:
+        """Too much at once, audio for one that is closed, a second end, an echo of nothing that we sent."""
         book = list(self.books.values())[-1 - back % len(self.books)]
-        if book is not self.open:
+        if what == "finish":
+            self.finish(back)
+        elif what == "echo":
+            name = ["", "x", "0.99.20.end", "9" * 5000 + ".1.20"][back]
+            self._says_nothing(name)
+        elif book is self.open:
+            too_much = b"\x01" * ((BACKLOG_FRAMES + TX_CAPACITY_FRAMES) * FRAME_BYTES)
+            assert not self.play.feed(book.utterance, too_much), "refused whole: nothing of it is in the book"
+        else:
             with pytest.raises(ContractError):
                 self.play.feed(book.utterance, b"\x01" * 160)
 
-    @precondition(lambda self: self.books)
-    @rule(back=st.sampled_from([0, 0, 0, 1, 2]))
     def finish(self, back: int) -> None:
         book = list(self.books.values())[-1 - back % len(self.books)]
         self.play.finish(book.utterance)
@@ -125,7 +138,7 @@ class PlayoutMachine(RuleBasedStateMachine):
 
     # --- TX ---------------------------------------------------------------------------------------------------
 
-    @rule(count=st.sampled_from([1, 1, 5, 12, 60]), late_ms=st.sampled_from([0, 0, 0, 7, 19, 25, 300]))
+    @rule(count=st.sampled_from([1, 5, 12, 60]), late_ms=st.sampled_from([0, 0, 0, 7, 19, 25, 300]))
     def transmit(self, count: int, late_ms: int) -> None:
         """Take as TX does, each time when it is told to; once it oversleeps."""
         self.ms += late_ms
@@ -137,9 +150,10 @@ class PlayoutMachine(RuleBasedStateMachine):
             assert 0.0 <= wait_s <= PTIME_MS / 1000 + 1e-6
             self.ms += math.ceil(wait_s * 1000 - 1e-9)
 
-    @rule(ms=st.sampled_from([1, 5, 19, 20, 21, 150, 600, 5000]))
-    def wait(self, ms: int) -> None:
+    @rule(ms=st.sampled_from([0, 5, 20, 150, 599, 600, 601, 5000]))
+    def time(self, ms: int) -> None:
         self.ms += ms
+        self.tick()
 
     def _written(self, out: list[Out]) -> None:
         if self.wants_clear and out:
@@ -200,11 +214,6 @@ class PlayoutMachine(RuleBasedStateMachine):
     def echo_late(self, back: int) -> None:
         self._says_nothing(self.gone[-1 - back % len(self.gone)])
 
-    @rule(name=st.sampled_from(["", "x", "0", "0.1.20", "0.99.20.end", "9" * 5000 + ".1.20"]))
-    def echo_of_nothing_we_sent(self, name: str) -> None:
-        if name not in self.flying:
-            self._says_nothing(name)
-
     def _says_nothing(self, name: str) -> None:
         before = [(number, self.books[number].utterance.heard_at(self.now)) for number in self.order]
         assert self.play.mark_echoed(name, self.now) == []
@@ -229,7 +238,6 @@ class PlayoutMachine(RuleBasedStateMachine):
             assert heard >= book.acked_seen, "what was acknowledged never goes back"
             book.acked_seen = book.heard_seen = heard  # evidence corrects what was reckoned from the clock
 
-    @rule()
     def tick(self) -> None:
         over = self.play.tick(self.now)
         expected = []
@@ -262,7 +270,12 @@ class PlayoutMachine(RuleBasedStateMachine):
 
     # --- the cut ----------------------------------------------------------------------------------------------
 
-    @rule()
+    @precondition(lambda self: self.order or not self.wants_clear)
+    @rule(chance=st.integers(0, 2))
+    def cut_at_times(self, chance: int) -> None:
+        if chance == 0:
+            self.cut()
+
     def cut(self) -> None:
         outlet = self.play.outlet
         held = outlet.tx_frames + outlet.backlog_frames
