@@ -8,12 +8,16 @@ worker holds `witness`', the order of it all `leak_run`'s; here is the command, 
 """
 
 import json
+import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 import click
 
+from media_ws_ai.bench import certificate
 from media_ws_ai.bench.leak_report import RSS_LIMIT_KB, Report, Row
 from media_ws_ai.bench.leak_run import LeakRun
 from media_ws_ai.bench.stack import Mode, Stack
@@ -28,15 +32,17 @@ DRAIN_S: Final = 10.0
 TOKEN: Final = "bench"
 
 
-def measure(mode: Mode, calls: int, at_once: int, waves: int, wave_calls: int) -> Report:
-    """One mode on a stack of its own."""
+def measure(mode: Mode, calls: int, at_once: int, waves: int, wave_calls: int, is_tls: bool = False) -> Report:
+    """One mode on a stack of its own; the model by wss when `is_tls`. Raises: NoCertificate, StackError."""
     with (
+        tempfile.TemporaryDirectory(prefix="media-ws-ai-leaks-") as folder,
         CarrierPeer(token=TOKEN) as carrier,
         Stack(
             mode=mode,
             twilio_api_url=carrier.rest_url,
             token=TOKEN,
             drain_s=DRAIN_S,
+            certificate=certificate.make(Path(folder)) if is_tls else None,
             env={"LOG_FORMAT": "json"},
         ) as stack,
     ):
@@ -68,24 +74,35 @@ def _summary(report: Report) -> Sequence[str]:
     )
 
 
+def _json(report: Report) -> str:
+    """`settled_s` is null where rest was not reached: JSON has no infinity."""
+    data = {**asdict(report), "is_well": report.is_well}
+    for row in data["rows"]:
+        row["settled_s"] = row["settled_s"] if math.isfinite(row["settled_s"]) else None
+    return json.dumps(data, ensure_ascii=False)
+
+
 @click.command()
 @click.option("--mode", type=click.Choice(sorted(MODES)), default="both", show_default=True)
 @click.option("--calls", default=300, show_default=True, help="Over all endings together.")
 @click.option("--at-once", default=20, show_default=True)
 @click.option("--waves", default=3, show_default=True, help="Of mixed endings, all at once.")
 @click.option("--wave-calls", default=30, show_default=True)
+@click.option("--tls", is_flag=True, help="The model by wss, with a certificate made for the run.")
 @click.option("--json", "as_json", is_flag=True, help="The reports as one JSON line each, after the tables.")
-def leaks(mode: str, calls: int, at_once: int, waves: int, wave_calls: int, as_json: bool) -> None:
+def leaks(mode: str, calls: int, at_once: int, waves: int, wave_calls: int, tls: bool, as_json: bool) -> None:
     """Hundreds of calls, every kind of ending; nothing may be left."""
     reports = []
     for each in MODES[mode]:
-        click.echo(f"{each}: {calls} calls, {at_once} at once, and {waves} waves of {wave_calls}\n{HEAD}")
-        report = measure(each, calls, at_once, waves, wave_calls)
+        click.echo(
+            f"{each}: {calls} calls, {at_once} at once, and {waves} waves of {wave_calls}{', model by wss' if tls else ''}\n{HEAD}"
+        )
+        report = measure(each, calls, at_once, waves, wave_calls, tls)
         reports.append(report)
         for text in _summary(report):
             click.echo(text)
         click.echo("")
     if as_json:
         for report in reports:
-            click.echo(json.dumps({**asdict(report), "is_well": report.is_well}))
+            click.echo(_json(report))
     raise SystemExit(0 if all(report.is_well for report in reports) else 1)
