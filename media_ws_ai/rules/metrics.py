@@ -41,6 +41,7 @@ def call_metrics(session: "Session", duration_s: float) -> dict[str, Any]:
         "cuts": session.speech.cuts,
         "backlog_overruns": session.speech.overruns,
         "underruns": play.underruns,
+        "levels_lost": sum(track.left_out + track.steps_lost for track in (play.levels, session.caller_levels)),
         "resyncs": play.resyncs,
         "marks_sent": marks.sent,
         "marks_lost": marks.lost,

@@ -16,7 +16,7 @@ from media_ws_ai.audio.frame import PTIME_MS
 from media_ws_ai.audio.levels import Levels
 from media_ws_ai.audio.outlet import TX_CAPACITY_FRAMES
 from media_ws_ai.commands import Command, Log, Record
-from media_ws_ai.rules import spoken
+from media_ws_ai.rules import moments, spoken
 from media_ws_ai.rules.answers import Answers
 from media_ws_ai.rules.ending import Ending
 from media_ws_ai.rules.history import History
@@ -76,7 +76,8 @@ class Session:
         if self.ending.is_done:
             return []
         out = self._on[type(event)](self, event, now)
-        return out + self._follow_up(now)
+        out += self._follow_up(now)
+        return out + moments.kept(out, self.speech.offset_ms(now)) if out else out
 
     def _caller_frame(self, event: e.CallerFrame, now: float) -> list[Command]:
         out: list[Command] = []
@@ -286,7 +287,7 @@ class Session:
                 capacity=TX_CAPACITY_FRAMES,
             )
             notes.append(Log(line))
-        return out, notes
+        return out, notes + moments.kept(notes, self.speech.offset_ms(now)) if notes else notes
 
     def tx_wait_s(self, now: float) -> float:
         """How long TX may sleep if nothing wakes it [s]."""
