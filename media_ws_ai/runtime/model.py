@@ -7,7 +7,7 @@ uplink ─▶ orders of this connection's number ─▶ write     orders of an o
 import ssl
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tenacity import (
@@ -39,6 +39,7 @@ from media_ws_ai.runtime.model_socket import (
     close_code,
 )
 from media_ws_ai.runtime.resolver import Resolver
+from media_ws_ai.runtime.turnstile import Turnstile
 from media_ws_ai.wire.realtime import RealtimeDialect
 
 TRIES: Final = 4
@@ -47,6 +48,9 @@ SILENT_S: Final = 15.0
 """No frame, and no answer to a ping, for so long: the model is gone, whatever TCP says."""
 
 SEND_WAIT_S: Final = 0.5
+
+BURST_S: Final = 0.001
+"""A reader that has found so long a stretch of frames without waiting lets others run before it reads on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ class ModelAccess:
     context: ssl.SSLContext
     resolver: Resolver
     health: ModelHealth
+    setups: Turnstile = field(default_factory=Turnstile)
+    """Shared with whatever else sets a call up."""
+    bursts: Turnstile = field(default_factory=Turnstile)
 
 
 class ModelSide:
@@ -162,6 +169,8 @@ class ModelSide:
         self._opening = opening
         if self._stop.is_set():
             opening.abort()
+        if access.endpoint.url.startswith("wss:"):
+            access.setups.wait()  # a handshake is a few ms of this process
         try:
             return ModelSocket.connect(access.endpoint, access.context, access.resolver, opening)
         finally:
@@ -172,15 +181,21 @@ class ModelSide:
         self._log.write(markers.model_connect_failed(attempt=state.attempt_number, reason=f"{error}"))
 
     def _receive(self, connection: Connection, core: CallCore) -> None:
-        heard_at = time.monotonic()
+        heard_at = rested_at = time.monotonic()
         feed = connection.dialect.feed
         while not self._stop.is_set() and self._wanted == connection.number:
+            asked_at = time.monotonic()
+            if asked_at - rested_at >= BURST_S:
+                self._access.bursts.wait()
+                asked_at = rested_at = time.monotonic()
             try:
                 received = connection.socket.receive()
             except (PeerError, OSError) as error:
                 self._lost(connection, ModelLost(connection.number, "lost", f"{error}"), core)
                 return
             now = time.monotonic()
+            if now - asked_at >= BURST_S:
+                rested_at = now
             if received is None:
                 if now - heard_at >= SILENT_S:
                     self._lost(connection, ModelLost(connection.number, "silent", f"for {now - heard_at:.0f} s"), core)

@@ -198,6 +198,7 @@ class Voice:
             caller=request.form.get("From", ""),
             deadline_s=LOOKUP_S,
         )
+        self._w.model.setups.wait()  # answers of many callers are often ready together
         ours = origin(self._w.settings, request)
         body = twiml.open_stream(
             stream_url=f"{stream_origin(self._w.settings, request)}/twilio/media",
