@@ -1,4 +1,7 @@
-"""The plain page at `/`, until there is a console: what runs, the last calls, what to do next."""
+"""The plain page at `/`, until there is a console: what runs, what to do next; the last calls in development only.
+
+There is no login yet, so in production it tells nothing about anybody's calls.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -25,11 +28,11 @@ def blueprint(worker: Worker) -> Blueprint:
     def index() -> BaseResponse:
         if worker.settings.role == "worker" and worker.settings.console_url:
             return redirect(worker.settings.console_url)
+        last, trouble = [], ""
         try:
             last = worker.database.run(lambda session: calls.last_calls(session, SHOWN), PAGE_S)
-            trouble = ""
         except DatabaseUnavailable as error:
-            last, trouble = [], str(error)
+            trouble = str(error)
         return Response(
             render_template(
                 "index.html",
@@ -38,7 +41,7 @@ def blueprint(worker: Worker) -> Blueprint:
                 calls=last,
                 trouble=trouble,
                 zone=ZONE.key,
-                is_model_reachable=worker.model.health.is_reachable,
+                health=worker.model.health,
             )
         )
 
