@@ -7,6 +7,7 @@ There is no lead: a frame leaves when it is due. "The agent speaks" runs from th
 play-out: the echo of the end mark, or 600 ms after the last frame, whichever comes first.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Utterance:
     acked_at: float = 0.0
     first_at: float | None = None
     last_at: float = 0.0
+    plays_until: float = 0.0
+    """Before this the last frame sent cannot have been played to its end: none plays before it was sent."""
     is_closed: bool = False
     heard_ms: int | None = None
     """Final once the utterance is over."""
@@ -68,13 +71,17 @@ class Utterance:
     def heard_at(self, now: float) -> int:
         """ms heard: last acknowledged mark plus the time since its echo; never more than sent, 0 before the first.
 
+        Nor more than can have been played: where a frame left late, the carrier's line was silent before it.
         It grows with time; an echo that comes later than reckoned sets it right, downwards as well.
         """
         if self.heard_ms is not None:
             return self.heard_ms
         if self.acked_ms is None:
             return 0
-        return min(self.sent_ms, self.acked_ms + int((now - self.acked_at) * 1000))
+        since_ms = int((now - self.acked_at) * 1000)
+        unplayed_ms = math.ceil(round(max(0.0, self.plays_until - now) * 1000, 3))
+        played_ms = min(self.sent_ms, self.sent_frames * PTIME_MS - unplayed_ms)
+        return max(self.acked_ms, min(self.acked_ms + since_ms, played_ms))
 
     def text_heard(self) -> str:
         """The text up to what was heard; cut in proportion and at a word's end where the utterance was cut."""
@@ -174,6 +181,7 @@ class Playout:
         if utterance.first_at is None:
             utterance.first_at = now
         utterance.last_at = now
+        utterance.plays_until = max(utterance.plays_until, now) + FRAME_SEC
         utterance.sent_frames += 1
         out.append(Out("media", queued.audio))
         if utterance.is_closed and utterance.sent_frames == utterance.frames:

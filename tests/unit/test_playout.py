@@ -264,6 +264,17 @@ def test_heard_is_the_last_mark_and_the_time_since_its_echo(line: Line) -> None:
     assert utterance.heard_at(line.clock.at + 60) == utterance.sent_ms == 320, "never more than was sent"
 
 
+def test_heard_stands_still_while_a_late_frame_leaves_the_line_silent(line: Line) -> None:
+    utterance = line.say(100)
+    line.run(60)
+    line.echo("0.1.20")
+    late_at = line.clock.at + 0.095
+    assert len(line.play.take(late_at, 155)) == 1
+    reckoned_ms = 20 + int((late_at + 0.010 - line.clock.at) * 1000)
+    assert reckoned_ms > utterance.heard_at(late_at + 0.010) == utterance.sent_ms - 10, "half of the last frame"
+    assert utterance.heard_at(late_at + 0.020) == utterance.sent_ms
+
+
 def test_a_late_or_doubled_echo_says_nothing(line: Line) -> None:
     utterance = line.say(100)
     line.run(420)
