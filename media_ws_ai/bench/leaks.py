@@ -94,9 +94,8 @@ def leaks(mode: str, calls: int, at_once: int, waves: int, wave_calls: int, tls:
     """Hundreds of calls, every kind of ending; nothing may be left."""
     reports = []
     for each in MODES[mode]:
-        click.echo(
-            f"{each}: {calls} calls, {at_once} at once, and {waves} waves of {wave_calls}{', model by wss' if tls else ''}\n{HEAD}"
-        )
+        by = ", model by wss" if tls else ""
+        click.echo(f"{each}: {calls} calls, {at_once} at once, and {waves} waves of {wave_calls}{by}\n{HEAD}")
         report = measure(each, calls, at_once, waves, wave_calls, tls)
         reports.append(report)
         for text in _summary(report):
