@@ -62,4 +62,10 @@ def _from_environment() -> Flask:
         sys.exit(4)  # gunicorn: the application cannot be loaded, do not try again
 
 
-app = _from_environment()
+def __getattr__(name: str) -> Flask:
+    """`app:app`, made when gunicorn asks for it: importing this file, as tests do, starts nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    made = globals()["app"] = _from_environment()
+    assert isinstance(made, Flask)
+    return made
