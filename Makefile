@@ -12,9 +12,12 @@ PYTHON ?=
 ARGS ?=
 COVERAGE_MIN ?= 95
 FUZZ_PROFILE ?= fuzz
+# Kinds of tests that run at a time: they mostly wait, as calls take their time.
+AT_ONCE ?= 3
 
 export ENV ?= development
 export PYTHON
+export MAKE
 
 # An interpreter asked for gets a folder by its version; the chosen one gets .venv.
 ifndef VENV
@@ -51,7 +54,9 @@ lint: venv-dev ## form, ruff, types, import contracts
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: test
-test: test-unit test-socket test-socket-gevent test-integration ## all tests, each kind in processes of its own
+test: venv-dev ## all tests, each kind in processes of its own, three kinds at a time
+	@$(BIN)/python .ci/side-by-side $(AT_ONCE) \
+		test-integration-gevent test-socket test-integration-threads test-socket-gevent test-unit
 
 .PHONY: test-unit
 test-unit: venv-dev ## pure code: tables, properties, audited lines; with branch coverage
@@ -66,8 +71,15 @@ test-socket-gevent: venv-dev ## the same, patched by gevent from the first line
 	@TESTS_UNDER=gevent .ci/tests tests/socket $(BIN)/python -m gevent.monkey --module pytest
 
 .PHONY: test-integration
-test-integration: venv-dev ## the whole stack: gunicorn under gevent and under threads
-	@.ci/tests tests/integration $(BIN)/python -m pytest
+test-integration: test-integration-gevent test-integration-threads ## the whole stack: gunicorn under gevent and under threads
+
+.PHONY: test-integration-gevent
+test-integration-gevent: venv-dev
+	@.ci/tests tests/integration $(BIN)/python -m pytest -k "not gthread"
+
+.PHONY: test-integration-threads
+test-integration-threads: venv-dev
+	@.ci/tests tests/integration $(BIN)/python -m pytest -k gthread
 
 .PHONY: test-call
 test-call: venv-dev ## one whole call on the real stack
