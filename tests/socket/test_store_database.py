@@ -22,8 +22,8 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 REFUSING = "postgresql://u:p@127.0.0.1:1/none"
-SLACK_S = 0.25
-"""What a loaded machine may add to a deadline."""
+SLACK_S = 2.0
+"""What a loaded machine may add to a deadline; without one the wait would be that of TCP, or for ever."""
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_threads_start_with_the_first_job_and_end_with_close(database_url: str) 
     database = Database(database_url, threads=3)
     before = set(threading.enumerate())
     assert database.connections() == 0
-    assert database.ping(2)
+    assert database.ping(10)
     started = [t for t in threading.enumerate() if t not in before]
     assert sorted(t.name for t in started if t.name.startswith("Db-")) == ["Db-1", "Db-2", "Db-3"]
     assert all(t.daemon for t in started)
@@ -97,23 +97,25 @@ def test_threads_start_with_the_first_job_and_end_with_close(database_url: str) 
 
 
 def test_jobs_run_side_by_side(database: Database) -> None:
-    start = time.monotonic()
-    threads = [
-        threading.Thread(target=database.run, args=(lambda s: s.execute(text("SELECT pg_sleep(0.4)")), 3))
-        for _ in range(4)
-    ]
+    meeting = threading.Barrier(4)
+
+    def meet(session: Session) -> int:
+        one(session)
+        return meeting.wait(10)
+
+    threads = [threading.Thread(target=database.run, args=(meet, 15)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
-    assert time.monotonic() - start < 1.2
+        thread.join(20)
+    assert not meeting.broken, "all four were under way at once"
     assert database.connections() == 4
 
 
 def test_a_host_name_is_resolved_and_reached(database_url: str) -> None:
     """Under gevent it is resolved beforehand: libpq would block every greenlet."""
     database = Database(database_url.replace("127.0.0.1", "localhost"))
-    assert database.run(one, 3) == 1
+    assert database.run(one, 10) == 1
     assert database.close()
 
 
@@ -125,9 +127,9 @@ def test_a_name_that_does_not_exist_is_unavailable() -> None:
 
 def test_refused_is_told_at_once_with_the_cause() -> None:
     database = Database(REFUSING)
-    reason, took_s = unavailable(database, one, 2)
+    reason, took_s = unavailable(database, one, 10)
     assert "refused" in reason
-    assert took_s < 1
+    assert took_s < SLACK_S
     assert not database.ping(2)
     assert database.counts().failures == 2
     assert database.close()
@@ -137,8 +139,8 @@ def test_a_slow_query_is_left_at_the_deadline_and_its_thread_is_free(narrow: Dat
     reason, took_s = unavailable(narrow, slowly, 0.3)
     assert "within 0.3 s" in reason
     assert took_s < 0.3 + SLACK_S
-    assert narrow.run(without_database, 0.5) == "free"
-    assert narrow.run(one, 1) == 1
+    assert narrow.run(without_database, 3) == "free"
+    assert narrow.run(one, 3) == 1
     assert narrow.counts().timeouts == 1
 
 
@@ -163,7 +165,7 @@ def test_a_lock_held_by_another_is_not_waited_for_long(database_url: str, narrow
 
 
 def test_frozen_in_mid_query_keeps_the_deadline_and_frees_the_thread(database_url: str, narrow: Database) -> None:
-    assert narrow.run(one, 2) == 1
+    assert narrow.run(one, 10) == 1
     asked = threading.Event()
 
     def ask(session: Session) -> int:
@@ -174,39 +176,39 @@ def test_frozen_in_mid_query_keeps_the_deadline_and_frees_the_thread(database_ur
 
     go_on = threading.Event()
     told: list[tuple[str, float]] = []
-    caller = threading.Thread(target=lambda: told.append(unavailable(narrow, ask, 0.8)))
+    caller = threading.Thread(target=lambda: told.append(unavailable(narrow, ask, 2.0)))
     caller.start()
-    assert asked.wait(2)
+    assert asked.wait(10)
     with frozen(database_url):
         go_on.set()
-        caller.join(3)
+        caller.join(10)
         assert told
-        assert told[0][1] < 0.8 + SLACK_S
-        assert narrow.run(without_database, 0.5) == "free"
-    eventually(lambda: narrow.ping(1), within_s=5)
+        assert told[0][1] < 2.0 + SLACK_S
+        assert narrow.run(without_database, 3) == "free"
+    eventually(lambda: narrow.ping(3))
 
 
 def test_frozen_at_the_pools_ping_frees_the_thread(database_url: str, narrow: Database) -> None:
     """The ping is asked before a job has a connection, so to speak; and after it, none is opened anew."""
-    assert narrow.run(one, 2) == 1
+    assert narrow.run(one, 10) == 1
     with frozen(database_url):
         assert unavailable(narrow, one, 0.3)[1] < 0.3 + SLACK_S
-        assert narrow.run(without_database, 0.5) == "free"
-    eventually(lambda: narrow.ping(1), within_s=5)
+        assert narrow.run(without_database, 3) == "free"
+    eventually(lambda: narrow.ping(3))
 
 
 def test_frozen_while_connecting_frees_the_thread_soon(database_url: str, narrow: Database) -> None:
     with frozen(database_url):
         assert unavailable(narrow, one, 0.3)[1] < 0.3 + SLACK_S
         assert narrow.run(without_database, 3) == "free"
-    eventually(lambda: narrow.ping(1), within_s=5)
+    eventually(lambda: narrow.ping(3))
 
 
 def test_frozen_under_load_everyone_is_told_in_time_and_nothing_is_left_behind(
     database_url: str, database: Database
 ) -> None:
     for _ in range(2):
-        assert database.ping(2)
+        assert database.ping(10)
     before = descriptors()
     told: list[float] = []
     with frozen(database_url):
@@ -214,11 +216,11 @@ def test_frozen_under_load_everyone_is_told_in_time_and_nothing_is_left_behind(
         for caller in callers:
             caller.start()
         for caller in callers:
-            caller.join(5)
+            caller.join(15)
         assert len(told) == 20
         assert max(told) < 0.5 + 2 * SLACK_S
         assert database.counts().timeouts == 20
-    eventually(lambda: database.ping(1), within_s=5)
+    eventually(lambda: database.ping(3))
     eventually(lambda: database.waiting() == 0)
     assert database.connections() <= 4
     # At most the connections that three more threads may have opened.
@@ -228,7 +230,7 @@ def test_frozen_under_load_everyone_is_told_in_time_and_nothing_is_left_behind(
 def test_the_queue_is_bounded(narrow: Database) -> None:
     release = threading.Event()
     callers = [
-        threading.Thread(target=narrow.run, args=(lambda s: release.wait(5), 5), name=f"caller {n}") for n in range(4)
+        threading.Thread(target=narrow.run, args=(lambda s: release.wait(15), 15), name=f"caller {n}") for n in range(4)
     ]
     callers[0].start()
     eventually(lambda: narrow.counts().jobs == 1 and narrow.waiting() == 0)
@@ -240,25 +242,25 @@ def test_the_queue_is_bounded(narrow: Database) -> None:
     assert took_s < SLACK_S
     release.set()
     for caller in callers:
-        caller.join(5)
+        caller.join(15)
     assert narrow.counts().refused == 1
 
 
 def test_a_job_left_in_the_queue_is_never_done(narrow: Database) -> None:
     release, done = threading.Event(), []
-    caller = threading.Thread(target=narrow.run, args=(lambda s: release.wait(5), 5))
+    caller = threading.Thread(target=narrow.run, args=(lambda s: release.wait(15), 15))
     caller.start()
     eventually(lambda: narrow.counts().jobs == 1 and narrow.waiting() == 0)
     unavailable(narrow, lambda s: done.append(1), 0.1)
     release.set()
-    caller.join(5)
-    assert narrow.run(without_database, 1) == "free"
+    caller.join(15)
+    assert narrow.run(without_database, 3) == "free"
     assert done == []
 
 
 def test_a_restarted_server_is_met_without_an_error(database_url: str, narrow: Database) -> None:
     """Every backend ended at once, as in a failover: the pool's ping notices."""
-    assert narrow.run(one, 2) == 1
+    assert narrow.run(one, 10) == 1
     with psycopg2.connect(database_url) as other, other.cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -266,7 +268,7 @@ def test_a_restarted_server_is_met_without_an_error(database_url: str, narrow: D
         )
         assert cursor.fetchone() == (1,)
     other.close()
-    assert narrow.run(one, 2) == 1
+    assert narrow.run(one, 10) == 1
 
 
 def test_missing_tables_are_the_databases_fault_and_say_what_to_do(empty_database_url: str) -> None:

