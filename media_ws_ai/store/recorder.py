@@ -38,6 +38,8 @@ BATCH_WAIT_S: Final = 1.0
 WRITE_DEADLINE_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 10.0
+FLUSH_SHARE: Final = 0.75
+"""Of the time for the end; the rest is the thread's, which may be in the middle of a try."""
 
 Kind: TypeAlias = Literal["caller_line", "agent_line", "moment", "levels"]
 Work: TypeAlias = Callable[[Session], object]
@@ -153,7 +155,9 @@ class Recorder:
     def close(self, deadline_s: float) -> bool:
         """Flush, then end the thread; False when something stayed unwritten or the thread lives on."""
         end = time.monotonic() + deadline_s
-        is_flushed = self.flush(deadline_s)
+        is_flushed = self.flush(deadline_s * FLUSH_SHARE)
+        if not is_flushed:
+            logger.warning("%d items of the recorder stay unwritten", self.counts().queued)
         with self._changed:
             self._is_closed = True
             thread = self._thread
@@ -163,8 +167,6 @@ class Recorder:
             if thread.is_alive():
                 logger.warning("the recorder's thread did not end within %g s", deadline_s)
                 return False
-        if not is_flushed:
-            logger.warning("%d items of the recorder stay unwritten", self.counts().queued)
         return is_flushed
 
     def _reset(self) -> None:
