@@ -41,7 +41,7 @@ NOT_A_SOUND = str.maketrans("", "", "'_: ,")
 """Stress, pauses and spaces, which espeak-ng places by rules of its own."""
 
 
-def render(voice: dict[str, Any], spoken: str) -> tuple[int, list[str], array.array[int]]:
+def render(voice: dict[str, Any], spoken: str) -> "tuple[int, list[str], array.array[int]]":
     """One clip from a fresh process: sample rate [Hz], phonemes, samples."""
     request = {"voice": voice["espeak"], "rate_wpm": voice["rate_wpm"], "pitch": voice["pitch"], "spoken": spoken}
     answer = subprocess.run(
@@ -66,7 +66,7 @@ def unspoken(spoken: str, phonemes: list[str]) -> str:
     return "" if said == wanted else f"wanted {wanted}, said {said}"
 
 
-def resample(samples: array.array[int], rate_hz: int) -> list[float]:
+def resample(samples: "array.array[int]", rate_hz: int) -> list[float]:
     """To 8 kHz by a Hann-windowed sinc that also cuts at 3.4 kHz (no echo of the upper band in the lower)."""
     half_width = KERNEL_HALF_WIDTH_S
     cutoff = CUTOFF_HZ
