@@ -7,6 +7,7 @@ empty_database_url   one without tables
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -36,6 +37,10 @@ if monkey.is_module_patched("socket"):  # as in the worker: else one query stops
     from psycogreen.gevent import patch_psycopg
 
     patch_psycopg()
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So a shell starts what it runs in the background, and every child inherits it: Ctrl-C would be heard by none.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count(1)
 

@@ -218,7 +218,7 @@ async def media(request: web.Request) -> web.StreamResponse:
     ws = web.WebSocketResponse(max_msg_size=65536)
     await ws.prepare(request)
     entry: dict[str, Any] = {
-        "call_sid": "", "events": [], "media": 0, "timestamps": [], "late_ms": [], "bad": 0, "close_code": None,
+        "call_sid": "", "events": [], "media": 0, "timestamps": [], "arrived": [], "bad": 0, "close_code": None,
         "signature": request.headers.get("X-Twilio-Signature", ""), "sequence_ok": True,
     }  # fmt: skip
     task: asyncio.Task[None] | None = None
@@ -240,6 +240,7 @@ async def media(request: web.Request) -> web.StreamResponse:
         if event == "media":
             entry["media"] += 1
             entry["timestamps"].append(int(data["media"]["timestamp"]))
+            entry["arrived"].append(time.monotonic())
             frame = base64.b64decode(data["media"]["payload"])
             assert len(frame) in (FRAME_BYTES, 60000, 8)
             said = speech.positions().get(frame)

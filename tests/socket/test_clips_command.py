@@ -60,22 +60,22 @@ class ScriptedModel:
     def talk(self, ws: Server) -> None:
         number = len(self.asked)
         ws.send(json.dumps({"type": "session.created", "session": {}}))
-        self.updates.append(json.loads(ws.receive(timeout=5)))
+        self.updates.append(json.loads(ws.receive(timeout=15)))
         if self.update_error:
             fault = {"message": self.update_error, "event_id": self.updates[-1]["event_id"]}
             ws.send(json.dumps({"type": "error", "error": fault}))
-            ws.receive(timeout=5)
+            ws.receive(timeout=15)
             return
         session = {"audio": {"output": {"format": {"type": self.output_format}}}}
         ws.send(json.dumps({"type": "session.updated", "session": session}))
-        message = ws.receive(timeout=5)
+        message = ws.receive(timeout=15)
         if message is None:
             return
         self.creates.append(json.loads(message))
         text = self.creates[-1]["response"]["instructions"].partition("\n")[2]
         for event in self.answer(text, number):
             ws.send(json.dumps(event))
-        ws.receive(timeout=5)
+        ws.receive(timeout=15)
 
 
 @pytest.fixture

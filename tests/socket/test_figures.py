@@ -17,7 +17,7 @@ def look_up_at_once(count: int) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5.0)
+        thread.join(15.0)
 
 
 @pytest.mark.skipif(not IS_GREEN, reason="greenlets are threads under gevent only")
@@ -32,7 +32,7 @@ def test_one_more_greenlet_is_one_more_however_large_the_pool():
         assert health.live_greenlets() == before + 1
     finally:
         release.set()
-        waiting.join(5.0)
+        waiting.join(15.0)
     assert health.live_greenlets() == before
 
 
@@ -42,7 +42,7 @@ def test_threads_of_gunicorns_pool_are_told_apart(eventually):
 
     before, pool_before = health.threads(), health.pool_threads()
     with ThreadPoolExecutor(2) as pool:
-        assert pool.submit(threading.get_ident).result(5.0)
+        assert pool.submit(threading.get_ident).result(15.0)
         assert health.pool_threads() == pool_before + 1
         assert health.threads() == before
     eventually(lambda: health.pool_threads() == pool_before)

@@ -79,7 +79,7 @@ def read_until_idle(pipe: Pipe, writer: LogWriter, eventually: Callable[..., Any
         parts.append(pipe.drain())
         return writer.counters()["queued"] == 0
 
-    eventually(idle, within_s=10)
+    eventually(idle)
     parts.append(pipe.drain())
     return b"".join(parts)
 
@@ -214,7 +214,7 @@ def test_a_broken_descriptor_is_counted_and_survived(pipe: Pipe, eventually: Cal
     writer = LogWriter(write_fd, lost_line)
     close_now(read_fd)
     writer.put(LINE)
-    eventually(lambda: writer.counters()["write_errors"] == 1, within_s=5)
+    eventually(lambda: writer.counters()["write_errors"] == 1)
     os.dup2(pipe.write_fd, write_fd)
     writer.put(LINE)
     assert writer.flush(5)

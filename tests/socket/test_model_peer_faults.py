@@ -335,7 +335,7 @@ def test_16_a_frozen_line_is_let_go_when_its_peer_leaves(client: Callable[..., C
     number = peer.session()["session"]
     assert one.quiet_for(150) == []
     one.close()
-    peer.wait(lambda log: log["session"] == number and log["ended"], deadline_s=5)
+    peer.wait(lambda log: log["session"] == number and log["ended"])
 
 
 def test_16_silent_and_late_services(client: Callable[..., Client], peer: ModelPeer) -> None:
@@ -434,20 +434,20 @@ def test_20_the_same_seed_gives_the_same_events(peer: ModelPeer) -> None:
 
 
 def test_20_speed_of_the_process_goes_over_that_of_its_scenarios() -> None:
-    slow = {"greeting": {**SHORT, "seconds": 4}, "speed": 1}
+    slow = {"greeting": {**SHORT, "seconds": 30}, "speed": 1}
     with ModelPeer(slow, speed=100, schema="off") as fast, connected(fast.url) as one:
         one.configure()
         asked = time.monotonic()
         one.respond()
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - asked < 10
 
 
 def test_20_time_scale_hurries_everything(client: Callable[..., Client]) -> None:
-    one = client(greeting={"text": "x", "seconds": 1, "created_ms": 2000, "ttfb_ms": 3000}, time_scale=50)
+    one = client(greeting={"text": "x", "seconds": 1, "created_ms": 20_000, "ttfb_ms": 20_000}, time_scale=200)
     one.configure()
     asked = time.monotonic()
     one.respond()
-    assert time.monotonic() - asked < 2
+    assert time.monotonic() - asked < 10
 
 
 # -- handshake, control, TLS, life ------------------------------------------------------------------------
@@ -469,7 +469,7 @@ def test_handshakes_are_refused(
 ) -> None:
     peer.next(scenario)
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        websocket.create_connection(peer.url + path, header=headers, timeout=5)
+        websocket.create_connection(peer.url + path, header=headers, timeout=15)
     assert refused.value.status_code == status
     assert b'"error"' in (refused.value.resp_body or b"")
 
@@ -522,7 +522,7 @@ def test_wss_with_a_throw_away_authority(tmp_path: Path) -> None:
             secure.act("all", "kill")
             assert one.until_end()[0] == 1006
         with pytest.raises(ssl.SSLError):
-            websocket.create_connection(secure.url, header=AUTHORIZED, timeout=5)
+            websocket.create_connection(secure.url, header=AUTHORIZED, timeout=15)
 
 
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGKILL of the parent"])
@@ -548,7 +548,7 @@ def test_the_process_ends_at_once_and_with_its_parent(way: str) -> None:
             owner.kill()
         poll = select.poll()
         poll.register(watched, select.POLLIN)
-        assert poll.poll(3000), f"{pid} lives on"
+        assert poll.poll(15_000), f"{pid} lives on"
     finally:
         os.close(watched)
         owner.kill()
@@ -561,6 +561,6 @@ def test_a_broken_scenario_file_is_told_at_the_start(tmp_path: Path) -> None:
     file = tmp_path / "scenario.json"
     file.write_text('{"turns": [{"reply": {"txet": "?"}}]}')
     command = [sys.executable, "-m", "media_ws_ai.peers.model", "--scenario", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     assert done.stderr.startswith("scenario.turns[0].reply[0] has no key 'txet'; it knows ")
