@@ -43,7 +43,7 @@ class StreamLog:
         """What is wrong with this end, in words."""
         who = f"call {self.call_sid[-6:]} stream {self.stream_sid[-6:]}"
         if len(self.metrics) != 1:
-            return [f"{who}: {len(self.metrics)} [CALL_METRICS] lines, not 1"]
+            return [f"{who}: {len(self.metrics)} lines of call_metrics, not 1"]
         steps = ["websocket" if name in F3 else name for name in self.closing]
         wanted = [
             "threads_waiting",
