@@ -19,14 +19,17 @@ TOKEN = "leaks"
 @contextmanager
 def run_on(mode: str, **more: Any) -> Iterator[LeakRun]:
     settings = {"LOG_FORMAT": "json", **more.pop("env", {})}
-    with CarrierPeer(token=TOKEN) as carrier, Stack(
-        mode=mode,  # type: ignore[arg-type]  # a test's parameter
-        twilio_api_url=carrier.rest_url,
-        token=TOKEN,
-        drain_s=8,
-        env=settings,
-        **more,
-    ) as stack:
+    with (
+        CarrierPeer(token=TOKEN) as carrier,
+        Stack(
+            mode=mode,  # type: ignore[arg-type]  # a test's parameter
+            twilio_api_url=carrier.rest_url,
+            token=TOKEN,
+            drain_s=8,
+            env=settings,
+            **more,
+        ) as stack,
+    ):
         carrier.aim(stack.url)
         yield LeakRun(stack, carrier, 20, lambda row: None, patience_s=8.0)
 
