@@ -61,8 +61,8 @@ def test_an_end_in_order_is_well():
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (GOOD[:-1], "0 [CALL_METRICS]"),
-        ([*GOOD, METRICS], "2 [CALL_METRICS]"),
+        (GOOD[:-1], "0 lines of call_metrics"),
+        ([*GOOD, METRICS], "2 lines of call_metrics"),
         ([*GOOD[:5], GOOD[7], *GOOD[5:7], *GOOD[8:]], "closed in the order"),
         ([*GOOD[:3], *GOOD[4:]], "closed in the order"),
         ([*GOOD, markers.thread_stuck(index=1, role="RealtimeSender")], "RealtimeSender"),
