@@ -3,10 +3,13 @@
 | fault of simple-websocket 1.1.0 (measured)                     | cure                                            |
 |-----------------------------------------------------------------|-------------------------------------------------|
 | one `sock.send` a message: under gevent a short write corrupts  | `SafeSock`: sendall, under one lock             |
-| no send lock, and its reader thread answers pings itself        | the same lock                                   |
+| no send lock, and its reader thread answers pings itself        | the same lock, waited for within the limit      |
 | a blocked send has no bound; SO_SNDTIMEO does nothing           | `abort`: shutdown from outside ends it at once, |
 |                                                                 | TCP_USER_TIMEOUT as a belt; a small send buffer |
 | `close` raises when called twice, or on a reset                 | `close` here never raises (F3)                  |
+| `connected` comes back when a message follows our close: wsproto| `send`, `close`: a closed connection like any   |
+| then refuses with an exception of its own                       | other                                           |
+| its reader survives a close that could not be sent              | `close` always ends the socket below it         |
 | an unbounded inbox                                              | `inbox` tells its length; the reader bounds it  |
 """
 
@@ -17,6 +20,7 @@ from typing import Any, Final, Protocol
 
 import flask_sock
 from simple_websocket import ConnectionClosed, Server
+from wsproto.utilities import LocalProtocolError
 
 from media_ws_ai import markers
 from media_ws_ai.markers import Line
@@ -39,11 +43,22 @@ class SafeSock:
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._lock = threading.RLock()
+        self._limit_s = -1.0
 
     def send(self, data: bytes) -> int:
-        with self._lock:
+        """All of `data`. Raises OSError, TimeoutError too when another writer is stuck for longer than the limit."""
+        if not self._lock.acquire(timeout=self._limit_s):
+            raise TimeoutError("another writer is stuck")
+        try:
             self._sock.sendall(data)
+        finally:
+            self._lock.release()
         return len(data)
+
+    def settimeout(self, limit_s: float) -> None:
+        """The longest wait for the peer [s], and for one's turn to write: who is stuck keeps it."""
+        self._limit_s = limit_s
+        self._sock.settimeout(limit_s)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -98,7 +113,10 @@ class CarrierSocket:
 
     def send(self, message: str) -> None:
         """Raises ConnectionClosed or OSError. May block while the peer does not read: see `abort`."""
-        self._ws.send(message)
+        try:
+            self._ws.send(message)
+        except LocalProtocolError as error:
+            raise ConnectionClosed(message=str(error)) from error
 
     def abort(self) -> None:
         """End a blocked send or receive from another thread, under gevent and OS threads alike."""
@@ -111,14 +129,18 @@ class CarrierSocket:
         return self._ws.sock  # type: ignore[attr-defined]  # simple-websocket's public attribute
 
     def close(self, code: int, reason: str = "") -> Line:
-        """Close handshake, bounded by a second; never raises. Returns the line that F3 asks for."""
+        """Close handshake: a second to send ours, a second for the answer. Never raises. Returns F3's line."""
         if not hasattr(self._ws, "close"):
             return markers.websocket_no_close()
         try:
             self._socket().settimeout(CLOSE_REPLY_S)
             self._ws.close(code, reason or None)
-        except (ConnectionClosed, OSError) as error:
-            return markers.websocket_already_closed(reason=f"{type(error).__name__} {error}".strip())
+        except OSError as error:
+            self.abort()
+            return _already_closed(error)
+        except (ConnectionClosed, LocalProtocolError) as error:
+            self._wait_for_reply()  # the websocket's reader may be answering the peer's close just now
+            return _already_closed(error)
         self._wait_for_reply()
         return markers.websocket_closed()
 
@@ -128,3 +150,7 @@ class CarrierSocket:
         if thread is not None:
             thread.join(CLOSE_REPLY_S)
         self.abort()
+
+
+def _already_closed(error: Exception) -> Line:
+    return markers.websocket_already_closed(reason=f"{type(error).__name__} {error}".strip())
