@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import websocket
@@ -92,11 +92,11 @@ class ModelSocket:
             if parts.scheme == "wss":
                 sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
                 opening.reached(sock)  # the socket below it is detached
+                _hurry(sock, until)
                 sock.do_handshake()
-            sock.settimeout(max(0.1, until - time.monotonic()))
             ws = websocket.create_connection(
                 endpoint.full_url,
-                socket=sock,
+                socket=_Hurried(sock, until),
                 header=[f"Authorization: Bearer {endpoint.api_key}"],
                 suppress_origin=True,
                 skip_utf8_validation=True,
@@ -112,6 +112,7 @@ class ModelSocket:
         except (PeerError, OSError):
             sock.close()
             raise
+        ws.sock = sock
         ws.settimeout(IO_S)
         return cls(ws)
 
@@ -180,6 +181,29 @@ class ModelSocket:
             self._ws.shutdown()  # type: ignore[no-untyped-call]
         except (OSError, AttributeError) as error:
             _log.debug("shutdown: already closed (%s)", error)
+
+
+def _hurry(sock: socket.socket, until: float) -> None:
+    """No wait past `until` (monotonic seconds). Raises TimeoutError when it is past."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the connection was not made in time")
+    sock.settimeout(left)
+
+
+class _Hurried:
+    """A socket for the upgrade, all of whose waits together end in time: its head is read byte by byte."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._until = until
+
+    def recv(self, size: int) -> bytes:
+        _hurry(self._sock, self._until)
+        return self._sock.recv(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 OPCODE_TEXT: Final = ABNF.OPCODE_TEXT

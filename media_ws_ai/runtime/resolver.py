@@ -59,9 +59,10 @@ class Resolver:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             entry.addresses = [(family, address) for family, _, _, _, address in found]
             entry.at = time.monotonic()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name that can be asked for
             entry.error = str(error)
             _log.warning("looking up %s failed: %s", host, error)
         finally:
-            entry.is_looking = False
-            entry.answered.set()
+            with self._lock:  # else the next look-up may begin between the two, and take this answer for its own
+                entry.is_looking = False
+                entry.answered.set()
