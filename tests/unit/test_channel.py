@@ -88,7 +88,7 @@ def test_close_wakes_a_taker_that_waits() -> None:
     thread.start()
     assert is_waiting.wait(5)
     channel.close()
-    thread.join(5)
+    thread.join(15)
     assert not thread.is_alive()
     assert got == [[]]
 
@@ -105,7 +105,7 @@ def test_a_put_wakes_a_taker_that_waits() -> None:
     thread.start()
     assert is_waiting.wait(5)
     assert channel.put(7)
-    thread.join(5)
+    thread.join(15)
     assert not thread.is_alive()
     assert got == [[7]]
 

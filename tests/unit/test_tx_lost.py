@@ -41,13 +41,13 @@ def started():
 def test_the_reader_is_let_go_first():
     core, stop, thread = started()
     stop.set()  # the reader found the caller's `stop`, and the call ends
-    thread.join(2.0)
+    thread.join(15.0)
     assert not thread.is_alive()
     assert core.events == []
 
 
 def test_where_the_reader_finds_nothing_the_line_is_lost():
     core, _, thread = started()
-    thread.join(2.0)
+    thread.join(15.0)
     assert not thread.is_alive()
     assert [event.reason for event in core.events] == ["lost"]

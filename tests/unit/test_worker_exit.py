@@ -26,8 +26,8 @@ def test_it_waits_for_the_calls_of_a_drain():
     leaving.start()
     assert not closed.wait(0.7), "a call runs"
     registry.leave("drain")
-    assert closed.wait(3.0)
-    leaving.join(3.0)
+    assert closed.wait(15.0)
+    leaving.join(15.0)
     assert not leaving.is_alive()
 
 
@@ -39,5 +39,5 @@ def test_without_a_drain_it_does_not_wait():
     leaving.start()
     assert closed.wait(1.0)
     drain.close()
-    leaving.join(3.0)
+    leaving.join(15.0)
     assert not leaving.is_alive()
