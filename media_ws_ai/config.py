@@ -3,6 +3,7 @@
 | name | default | |        the table is in design and in docs/operations.md; the fields below are its code form
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,26 @@ REALTIME_MODEL: Final = "gpt-realtime-2.1"
 TRANSCRIBE_MODEL: Final = "gpt-realtime-whisper"
 TRANSCRIBE_FALLBACK: Final = "gpt-4o-mini-transcribe"
 DEVELOPMENT_SECRET: Final = "development-only"
+PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
+
+_HOST: Final = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", re.ASCII)
+"""A name, an IPv4 address, or an IPv6 address without brackets (which has two colons at least)."""
+
+
+def public_part(url: str) -> str:
+    """Scheme, host and port of a URL: what may be shown of it. Empty where these cannot be told for certain.
+
+    A password with a bare `/`, `?` or `#` puts the user where a parser expects the host, and an `@` behind it.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if not host or "@" in parts.path + parts.query + parts.fragment:
+        return ""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port is None else f":{port}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +49,9 @@ class Settings:
     """One process's settings. Secrets never appear in `shown`."""
 
     env: str
+    host: str
     port: int
+    workers: int
     public_url: str
     """Origin without a trailing slash; empty in development: the request's own."""
     database_url: str
@@ -49,20 +72,33 @@ class Settings:
     log_level: str
     log_format: str
     clips_dir: Path
+    """Absolute; a relative setting counts from the project's root, whatever the working directory."""
 
     @property
     def is_development(self) -> bool:
         return self.env == "development"
 
+    @property
+    def bind(self) -> str:
+        """Address that the web server listens on."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def notes(self) -> list[str]:
+        """What works, and yet a person should know of at start."""
+        if self.openai_api_key or self.role == "console":
+            return []
+        return ["OPENAI_API_KEY is not set: the model will refuse each call, and callers hear an apology."]
+
     def shown(self) -> dict[str, object]:
         """For the log at start: what is set, secrets only as whether they are."""
         return {
             "env": self.env,
-            "port": self.port,
-            "public_url": self.public_url or "-",
-            "database": urlsplit(self.database_url).hostname or "-",
+            "bind": self.bind,
+            "workers": self.workers,
+            "public_url": public_part(self.public_url) or "-",
+            "database": public_part(self.database_url) or "-",
             "model": self.openai_realtime_model,
-            "model_url": self.openai_realtime_url,
+            "model_url": public_part(self.openai_realtime_url) or "-",
             "transcribe": self.openai_transcribe_model,
             "key": "set" if self.openai_api_key else "none",
             "twilio_token": "set" if self.twilio_auth_token else "none",
@@ -105,9 +141,25 @@ class _Reader:
         return value
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        """A fault shows no more of it than `public_part`: a URL holds passwords."""
         value = self.text(name, default)
-        if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).hostname):
-            self.faults.append(f"{name} is {value!r}; it must begin with {' or '.join(s + '://' for s in schemes)}.")
+        if not value:
+            return value
+        shown, beginnings = public_part(value), " or ".join(f"{scheme}://" for scheme in schemes)
+        if value.partition("://")[0].lower() not in schemes:
+            self.faults.append(f"{name} {f'is {shown!r}; it ' if shown else ''}must begin with {beginnings}.")
+        elif not shown:
+            self.faults.append(
+                f"{name} cannot be read: after {beginnings} it names a host, and a number if it names a port; "
+                "special characters of a user or password are written as %XX."
+            )
+        return value
+
+    def host(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not _HOST.fullmatch(value):
+            self.faults.append(f"{name} is {value!r}; it must be an address or a host name, without a port.")
+            return default
         return value
 
 
@@ -119,7 +171,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     public_url = r.url("PUBLIC_URL", "", ("https", "http")).rstrip("/")
     settings = Settings(
         env=env,
+        host=r.host("HOST", "0.0.0.0"),  # noqa: S104  a platform's router comes from outside
         port=r.number("PORT", 5000, int, 1, 65535),
+        workers=r.number("WEB_CONCURRENCY", 1, int, 1, 64),
         public_url=public_url,
         database_url=r.url("DATABASE_URL", "", ("postgres", "postgresql", "postgresql+psycopg2")),
         openai_api_key=r.text("OPENAI_API_KEY"),
@@ -138,7 +192,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         secret_key=r.text("SECRET_KEY", "" if is_production else DEVELOPMENT_SECRET),
         log_level=r.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=r.one_of("LOG_FORMAT", "text", ("text", "json")),
-        clips_dir=Path(r.text("CLIPS_DIR", "var/clips")),
+        clips_dir=PROJECT_ROOT / r.text("CLIPS_DIR", "var/clips"),
     )
     if not settings.database_url:
         r.faults.append(
@@ -162,8 +216,6 @@ def _production_faults(settings: Settings, environ: Mapping[str, str]) -> list[s
         faults.append("PUBLIC_URL is not set: the https origin that the carrier calls, e.g. https://agent.example.com.")
     elif not settings.public_url.startswith("https://"):
         faults.append("PUBLIC_URL must begin with https:// in production.")
-    if not settings.openai_api_key:
-        faults.append("OPENAI_API_KEY is not set: without it nobody answers.")
     if environ.get("CLOCK_OFFSET_S", "").strip() not in ("", "0"):
         faults.append("CLOCK_OFFSET_S is for tests and is refused in production.")
     return faults
