@@ -27,8 +27,28 @@ def check_settings() -> Settings:
         sys.exit(1)
 
 
-def drain_s() -> float:
-    return check_settings().drain_s
+def gunicorn_settings(settings: Settings) -> dict[str, Any]:
+    """What every configuration of gunicorn has in common; the kind of worker is its own.
+
+    gunicorn reads WEB_CONCURRENCY by itself when it is imported, before any configuration: a word in it ends plain
+    gunicorn with a traceback. `media-ws-ai run` has checked it before.
+    """
+    return {
+        "workers": settings.workers,
+        "bind": settings.bind,
+        "timeout": 30,  # silence of the worker's heartbeat, not the length of a request
+        "graceful_timeout": int(settings.drain_s),
+        "keepalive": 0,  # an idle kept-alive connection would hold the shutdown
+        "max_requests": 0,  # a websocket is one request: a limit would end calls
+        "preload_app": False,
+        "control_socket_disable": True,
+        "accesslog": None,
+        "errorlog": "-",
+        "loglevel": "warning",
+        "post_fork": post_fork,
+        "post_worker_init": post_worker_init,
+        "worker_exit": worker_exit,
+    }
 
 
 def is_green() -> bool:
@@ -61,6 +81,8 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     NO_CALL.write(markers.worker_started(pid=os.getpid(), settings=parts.settings.shown()))
+    for note in parts.settings.notes():
+        NO_CALL.write(markers.settings_note(note=note))
 
 
 def _accept_one_by_one() -> None:
