@@ -232,7 +232,9 @@ class HangupSettled(Event):
 
 @dataclass(frozen=True, slots=True)
 class DrainStarted(Event):
-    """The worker is going away: this call moves to another one."""
+    """The worker is going away: this call moves to another one. `is_final`: at once, even in its closing words."""
+
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

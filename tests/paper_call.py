@@ -104,7 +104,8 @@ class PaperCall:
         """Facts, now; what followed from them, as text."""
         before = len(self.orders)
         for event in events:
-            self.orders += [(self.t, order) for order in self.session.handle(event, self.now)]
+            orders = self.session.handle(event, self.now)
+            self.orders += [(self.t, order) for order in orders if "[TX_METRICS]" not in shown(order)]
         return [text for text in (shown(order) for _, order in self.orders[before:]) if text]
 
     def run(self, seconds: float) -> list[str]:

@@ -53,6 +53,11 @@ class Levels:
         self._out.extend([level] * fits)
         self.steps_lost += steps - fits
 
+    def finish(self) -> None:
+        """No more frames come: the open step is as full as it will be."""
+        if self._block_frames:
+            self._close(self._block_ms + STEP_MS)
+
     def take(self) -> tuple[int, list[int]]:
         """(start [ms], levels [dBov] a step of 100 ms each) gathered since the last take; the open step stays."""
         start, levels = self._start_ms, self._out

@@ -38,11 +38,6 @@ def tx_blocked(*, blocked_ms: Int) -> None:
     """The carrier stopped reading: a blocked send reached its deadline."""
 
 
-@marker("A1", "[TX] resynchronised {times} times, worst {late_ms}ms late")
-def tx_resyncs(*, times: Int, late_ms: Decimal1) -> None:
-    """How often the play-out clock restarted at now."""
-
-
 @marker("-", "[MEDIA] gap filled: {gap_ms}ms with {frames} frames of silence")
 def media_gap_filled(*, gap_ms: Int, frames: Int) -> None:
     """Media timestamps of the caller jumped; the hole was filled."""
@@ -51,8 +46,3 @@ def media_gap_filled(*, gap_ms: Int, frames: Int) -> None:
 @marker("-", "[MEDIA] dead line: no caller audio for {silent_s}s", level=WARNING)
 def media_dead(*, silent_s: Decimal1) -> None:
     """The carrier sends nothing any more."""
-
-
-@marker("-", "[MARK] heard_ms={heard_ms} lost={lost} late={late}")
-def marks_seen(*, heard_ms: Int, lost: Int, late: Int) -> None:
-    """An utterance's marks, at its end."""

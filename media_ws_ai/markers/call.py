@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from media_ws_ai.markers.fields import Decimal1, Int, OptInt, Pairs, Phone, Text, Word
+from media_ws_ai.markers.fields import Decimal1, Int, OptInt, Pairs, Phone, Word
 from media_ws_ai.markers.line import WARNING, marker
 
 _NOTHING: Final = MappingProxyType[str, object]({})
@@ -71,11 +71,6 @@ def stream_started(*, tracks: Word, encoding: Word) -> None:
 @marker("-", "[STREAM] survived {what} count={count}", level=WARNING)
 def stream_survived(*, what: Word, count: Int) -> None:
     """Messages of the carrier that were counted and ignored (foreign media, bad JSON…)."""
-
-
-@marker("-", "[STREAM] ended by={by} code={code} reason='{reason}'")
-def stream_ended(*, by: Word, code: OptInt = None, reason: Text = "") -> None:
-    """Who ended the websocket: `carrier`, `worker`, `network`."""
 
 
 @marker("-", "[STREAM] resume attempt={attempt} turns={turns}", level=WARNING)

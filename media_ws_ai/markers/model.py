@@ -54,11 +54,6 @@ def model_error(*, code: Word, verdict: Word, message: Text = "") -> None:
     """An error event; `verdict` is `tolerated`, `retried`, `renewed` or `fatal`."""
 
 
-@marker("-", "[MODEL] bad event: {reason}", level=WARNING)
-def model_bad_event(*, reason: Text) -> None:
-    """A frame that is no event of the dialect; counted and survived."""
-
-
 @marker("-", "[RESPONSE] Created: {response_id} purpose={purpose}")
 def response_created(*, response_id: Word, purpose: Word) -> None:
     """The model began an answer."""

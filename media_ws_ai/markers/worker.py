@@ -19,11 +19,6 @@ def worker_stopped(*, pid: Int, counts: Pairs = _NOTHING) -> None:
     """A worker process is about to end."""
 
 
-@marker("-", "[SETTINGS] {fault}", level=ERROR)
-def settings_fault(*, fault: Text) -> None:
-    """A setting that must be corrected, in a sentence."""
-
-
 @marker("-", "[SETTINGS] note: {note}", level=WARNING)
 def settings_note(*, note: Text) -> None:
     """Something a person should know about the settings."""

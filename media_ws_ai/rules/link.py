@@ -25,7 +25,10 @@ GREET_WAIT_S: Final = 3.0
 CONFIGURE_WAIT_S: Final = 2.0
 CONFIGURE_TRIES: Final = 2
 HELD_FRAMES: Final = 2 * FRAMES_PER_SEC
-MAX_IN_ROW: Final = 3
+MAX_UNREADY: Final = 2
+"""Renewals in a row that brought no session: some 9 s."""
+
+MAX_SHORT: Final = 6
 """Renewals without a session that held for LASTING_S between them; a model that keeps going away is no model."""
 
 LASTING_S: Final = 60.0
@@ -83,7 +86,8 @@ class Link:
         self.stage = Stage.DOWN
         self.number = 0
         self.renewals = 0
-        self._in_row = 0
+        self._unready = 1  # the first connection is not a renewal, and takes its share of the caller's patience
+        self._short = 0
         self.lost_audio_frames = 0
         self.appended_ms = 0
         self.dead_reason = ""
@@ -206,11 +210,13 @@ class Link:
             return []
         if self.stage is Stage.READY:
             self._down_since = now
+            self._unready = 0
             if now - self._ready_at >= LASTING_S:
-                self._in_row = 0
+                self._short = 0
         self.renewals += 1
-        self._in_row += 1
-        if self._in_row > MAX_IN_ROW:
+        self._unready += 1
+        self._short += 1
+        if self._unready > MAX_UNREADY + 1 or self._short > MAX_SHORT:
             return self._die("renewed_too_often", now)
         self._enter(Stage.DOWN, now)
         line = markers.model_renewing(attempt=self.renewals, reason=why)

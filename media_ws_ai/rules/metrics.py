@@ -32,6 +32,7 @@ def call_metrics(session: "Session", duration_s: float) -> dict[str, Any]:
         "turns": session.turns.count,
         "turns_empty": session.turns.empty,
         "turns_failed": session.turns.failed,
+        "turns_doubled": session.turns.doubled,
         "answers_asked": requester.counts.asked,
         "answers_rejected": requester.counts.rejected,
         "answers_empty": session.answers.empty,
@@ -46,6 +47,8 @@ def call_metrics(session: "Session", duration_s: float) -> dict[str, Any]:
         "marks_sent": marks.sent,
         "marks_lost": marks.lost,
         "marks_late": marks.late,
+        "marks_cleared": marks.cleared,
+        "marks_foreign": marks.foreign,
         "stalls": session.watch.stalls,
         "renewals": session.link.renewals,
     }

@@ -20,6 +20,9 @@ from media_ws_ai.audio.outlet import Flushed, Outlet
 from media_ws_ai.audio.pacing import Pacer
 from media_ws_ai.rules.marks import EVERY_MS, Marks
 
+HOLD: Final = "hold"
+"""The clip that asks the caller to hold on."""
+
 END_WAIT_S: Final = 0.600
 """How long after the last frame the end mark's echo may take before play-out counts as over all the same."""
 
@@ -219,6 +222,11 @@ class Playout:
     def is_idle(self) -> bool:
         """Nothing is heard and nothing waits to be."""
         return not self._live
+
+    @property
+    def is_free(self) -> bool:
+        """Nothing is heard that an answer must wait for: a request to hold on is followed by the answer."""
+        return all(utterance.source == HOLD for utterance in self._live)
 
     @property
     def current(self) -> Utterance | None:

@@ -15,7 +15,7 @@ from media_ws_ai.audio.continuity import Continuity
 from media_ws_ai.audio.frame import PTIME_MS
 from media_ws_ai.audio.levels import Levels
 from media_ws_ai.audio.outlet import TX_CAPACITY_FRAMES
-from media_ws_ai.commands import Command, Log, Record
+from media_ws_ai.commands import Command, Finish, Log, Record
 from media_ws_ai.rules import moments, spoken
 from media_ws_ai.rules.answers import Answers
 from media_ws_ai.rules.ending import Ending
@@ -34,6 +34,10 @@ from media_ws_ai.rules.watch import Watch
 
 LEVELS_EVERY_S: Final = 10.0
 SECOND_S: Final = 1.0
+TX_GRACE_S: Final = 0.3
+"""So late, TX does not write its line any more: the tick does."""
+
+MAX_SECONDS: Final = 10
 MAX_DIGITS: Final = 64
 """Keys kept; the newest count."""
 
@@ -56,7 +60,7 @@ class Session:
         self.answers = Answers(
             params.language, self.requester, self.speech, self.playout, self.link, self.prompt, self.tools
         )
-        self.watch = Watch(params, self._refs, self.playout, self.requester, self.speech, self.link)
+        self.watch = Watch(params, self._refs, self.playout, self.requester, self.speech, self.link, now)
         self.continuity = Continuity()
         self.caller_levels = Levels()
         self.tokens: dict[str, int] = {}
@@ -77,6 +81,9 @@ class Session:
             return []
         out = self._on[type(event)](self, event, now)
         out += self._follow_up(now)
+        place = next((i for i, order in enumerate(out) if isinstance(order, Finish)), None)
+        if place is not None:
+            out[place:place] = self._last_lines(now)
         return out + moments.kept(out, self.speech.offset_ms(now)) if out else out
 
     def _caller_frame(self, event: e.CallerFrame, now: float) -> list[Command]:
@@ -101,9 +108,8 @@ class Session:
 
     def _carrier_ended(self, event: e.CarrierEnded, now: float) -> list[Command]:
         is_caller = event.reason == "stop"
-        return self._last_lines(now) + self.ending.carrier_ended(
-            "caller_hangup" if is_caller else f"carrier_{event.reason}", is_intended=is_caller
-        )
+        reason = "caller_hangup" if is_caller else f"carrier_{event.reason}"
+        return self.ending.carrier_ended(reason, is_intended=is_caller)
 
     def _connected(self, event: e.ModelConnected, now: float) -> list[Command]:
         return self.link.connected(event, now)
@@ -183,7 +189,7 @@ class Session:
         return self.ending.settled()
 
     def _drain(self, event: e.DrainStarted, now: float) -> list[Command]:
-        return self._last_lines(now) + self.ending.hand_over("drain", 1001)
+        return [] if self.ending.is_closing and not event.is_final else self.ending.hand_over("drain", 1001)
 
     def _nothing(self, event: e.Event, now: float) -> list[Command]:
         return []
@@ -196,10 +202,11 @@ class Session:
             self._renewals = self.link.renewals
             out += self.answers.connection_lost()
         if self.link.is_dead and not self.ending.is_closing:
-            out += self._end("model_failed", "apology", now, at_once=True)
+            is_static = self.link.dead_reason == "not_as_asked"  # what such a model says is noise
+            out += self._end("model_failed", "apology", now, at_once=is_static)
         if self.ending.is_closing:
             return out + self.ending.tick(now)
-        if self.link.is_ready and self.playout.is_idle:
+        if self.link.is_ready and self.playout.is_free:
             if self.requester.next_purpose == "answer":
                 out += self.prompt.start(now)  # the greeting never came to its end: no answer without the whole prompt
             if not self.prompt.holds_answer(now):
@@ -208,13 +215,14 @@ class Session:
 
     def _tick(self, event: e.Tick, now: float) -> list[Command]:
         out = self.speech.over(self.playout.tick(now), now)
+        out += self._seconds(now, TX_GRACE_S)
         is_quiet = self.playout.is_idle and not (self.requester.is_busy or self.tools.is_running)
         out += self.link.tick(now, is_quiet)
         if self.link.is_ready:
             out += self.prompt.tick(now)
         if not self.ending.is_closing:
             out += self.watch.stall(now) if self.link.is_ready else []
-            out += self.watch.first_sound(now - self._started_at)
+            out += self.watch.company(now)
             left_s = self._started_at + self.params.max_call_s - now
             out += self.watch.nearly_over(left_s) if left_s > 0 else self._end("max_call_s", "goodbye", now)
         if self.ending.needs_cut(now):
@@ -238,12 +246,14 @@ class Session:
     # --- the end ----------------------------------------------------------------------------------------------
 
     def _last_lines(self, now: float) -> list[Command]:
-        """What was being heard when the line went."""
+        """What was being heard when the line went, and how loud it all was to the end."""
         heard = []
         for utterance in list(self.playout.live()):
             utterance.heard_ms = utterance.heard_at(now)
             utterance.was_cut = True
             heard.append(utterance)
+        self.caller_levels.finish()
+        self.playout.levels.finish()
         return self.speech.over(heard, now) + self._take_levels()
 
     def _take_levels(self) -> list[Command]:
@@ -255,7 +265,8 @@ class Session:
         return out
 
     def metrics(self, now: float) -> Mapping[str, Any]:
-        """All figures of the call, the audited names first."""
+        """All figures of the call, the audited names first; asked for once, at its end: it closes the open second."""
+        self.playout.meter.second(now)
         return call_metrics(self, now - self._started_at)
 
     def reset(self) -> None:
@@ -276,9 +287,14 @@ class Session:
         if self.ending.is_done:
             return [], []
         out, notes = self.speech.take(now)
-        if now >= self._second_at:
-            self._second_at += SECOND_S * max(1, int((now - self._second_at) // SECOND_S) + 1)
-            second = self.playout.meter.second(now)
+        notes += self._seconds(now, 0.0)
+        return out, notes + moments.kept(notes, self.speech.offset_ms(now)) if notes else notes
+
+    def _seconds(self, now: float, grace_s: float) -> list[Command]:
+        """A line for each second that has passed (A1: always). TX asks; where it hangs in a send, the tick does."""
+        out: list[Command] = []
+        while now >= self._second_at + grace_s and len(out) < MAX_SECONDS:
+            second = self.playout.meter.second(min(now, self._second_at) if out else now)
             line = markers.tx_metrics(
                 fps=second.fps,
                 max_gap_ms=second.max_gap_ms,
@@ -286,8 +302,9 @@ class Session:
                 queued=self.playout.outlet.tx_frames,
                 capacity=TX_CAPACITY_FRAMES,
             )
-            notes.append(Log(line))
-        return out, notes + moments.kept(notes, self.speech.offset_ms(now)) if notes else notes
+            out.append(Log(line))
+            self._second_at += SECOND_S
+        return out
 
     def tx_wait_s(self, now: float) -> float:
         """How long TX may sleep if nothing wakes it [s]."""

@@ -6,6 +6,7 @@ The signal handler sets a flag and nothing more; a thread of the process watches
 `stream-ended`, and whichever worker answers goes on with the call.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,11 +15,16 @@ from typing import Final
 from media_ws_ai import markers
 from media_ws_ai.events import DrainStarted
 from media_ws_ai.logs import NO_CALL
-from media_ws_ai.runtime.registry import Registry
+from media_ws_ai.runtime.registry import LiveCall, Registry
 
 POLL_S: Final = 0.2
 MARGIN_S: Final = 3.0
 CLOSE_S: Final = 5.0
+LAST_WORDS_S: Final = 1.5
+"""Calls that are saying goodbye may do so until then."""
+
+_log: Final = logging.getLogger(__name__)
+
 STOPS_ACCEPTING_S: Final = 1.5
 """gunicorn's worker takes requests for up to a second after SIGTERM: a call handed over before would come back here."""
 
@@ -66,13 +72,23 @@ class Drain:
         handed = self._registry.live()
         if handed:
             NO_CALL.write(markers.drain_handover(calls=len(handed)))
-            for call in handed:
-                call.order(DrainStarted())
+            self._order(handed, DrainStarted())
+            self._wait(tick, began + self._done_s - LAST_WORDS_S)
+            self._order(self._registry.live(), DrainStarted(is_final=True))
             self._wait(tick, began + self._done_s)
         self._flush()
         left = self._registry.active
         took_ms = round((time.monotonic() - began) * 1000)
         NO_CALL.write(markers.drain_done(ended=calls - left, left=left, took_ms=took_ms))
+
+    @staticmethod
+    def _order(calls: list[LiveCall], event: DrainStarted) -> None:
+        """One call's fault is no reason to leave the others behind."""
+        for call in calls:
+            try:
+                call.order(event)
+            except Exception:
+                _log.exception("a call could not be handed over: %s", call.call_sid)
 
     def _wait(self, tick: threading.Event, until: float) -> None:
         while self._registry.active and time.monotonic() < until:

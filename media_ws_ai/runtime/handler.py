@@ -16,6 +16,7 @@ from media_ws_ai import markers
 from media_ws_ai.clock import MonotonicClock
 from media_ws_ai.events import CarrierEnded, Event, HangupSettled, Tick
 from media_ws_ai.logs import CallLog
+from media_ws_ai.rules.history import Said
 from media_ws_ai.rules.params import CallParams
 from media_ws_ai.rules.session import Session
 from media_ws_ai.runtime.carrier_socket import SEND_LIMIT_S, CarrierSocket
@@ -41,6 +42,9 @@ class Keeper(Protocol):
     def intend_hangup(self) -> None:
         """In memory at once, in the database within 1 s."""
 
+    def hand_on(self, lines: tuple[Said, ...]) -> None:
+        """The call goes on elsewhere: its lines are in the database within 1 s, or kept in memory."""
+
     def finished(self, reason: str, metrics: Mapping[str, Any], tokens: Mapping[str, int]) -> None:
         """The call's row; does not block."""
 
@@ -59,19 +63,25 @@ class CallHandler:
     """Runs one call on the websocket's own thread."""
 
     def __init__(
-        self, socket: CarrierSocket, parser: TwilioParser, params: CallParams, log: CallLog, deps: CallDeps
+        self,
+        socket: CarrierSocket,
+        parser: TwilioParser,
+        params: CallParams,
+        log: CallLog,
+        deps: CallDeps,
+        started_at: float,
     ) -> None:
+        """`started_at`: when the carrier's `start` was read (monotonic seconds); the call's clock begins there."""
         self._socket = socket
         self._log = log
         self._deps = deps
         self._clock = MonotonicClock()
-        self._began = self._clock.now()
         self._is_closed = False
         self._threads = CallThreads(log.call_sid, log, self._thread_failed)
         stop = self._threads.stop
         self._model = ModelSide(deps.model, log, stop)
         record: EventSink = deps.keeper.record
-        self._core = CallCore(Session(params, self._began), log, record, self._model.renew)
+        self._core = CallCore(Session(params, started_at), log, record, self._model.renew)
         self._model.attach(self._core)
         self._tx = TwilioTx(socket, TwilioWriter(parser.stream_sid), self._core, stop)
         self._reader = TwilioReader(socket, parser, self._core, log, stop)
@@ -128,7 +138,7 @@ class CallHandler:
         self._core.hang_up = None
         self._deps.keeper.intend_hangup()
         began = self._clock.now()
-        result = self._deps.hangup(self._log.call_sid)
+        result = self._deps.hangup(self._log.call_sid, self._watch_tx)
         how = "stream" if result in ("failed", "none") else "REST"
         took_ms = round((self._clock.now() - began) * 1000)
         self._log.write(markers.hangup_result(how=how, result=result, took_ms=took_ms))
@@ -141,8 +151,6 @@ class CallHandler:
         self._is_closed = True
         finish = self._core.finish
         self.reason = finish.reason if finish else "fault"
-        if finish and finish.is_intended:
-            self._deps.keeper.intend_hangup()
         self._threads.stop.set()
         self._core.uplink.close()
         self._core.tools.close()
@@ -151,16 +159,22 @@ class CallHandler:
         if self._tx.blocked_s() > 0:
             self._socket.abort()
         survivors = self._threads.join_all()
-        metrics = dict(self._core.metrics())
+        metrics = {**self._core.metrics(), **self._model.counts()}
         tokens = dict(self._core.session.tokens)
+        if finish and finish.is_intended:
+            self._deps.keeper.intend_hangup()
+        else:
+            self._deps.keeper.hand_on(self._core.session.history.lines())
         self._survived()
         if TX_ROLE not in survivors:
             self._log.write(markers.cleanup_reset())
             self._core.reset()
             self._log.write(markers.cleanup_done())
-        self._log.write(self._socket.close(finish.code if finish else 1011, self.reason))
-        self._deps.keeper.finished(self.reason, metrics, tokens)
-        self._log_end(metrics, tokens)
+        try:
+            self._log.write(self._socket.close(finish.code if finish else 1011, self.reason))
+        finally:
+            self._deps.keeper.finished(self.reason, metrics, tokens)
+            self._log_end(metrics, tokens)
 
     def _survived(self) -> None:
         counts = {

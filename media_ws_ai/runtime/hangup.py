@@ -6,6 +6,7 @@ call its 3 s and no more; at most 20 such threads exist.
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from twilio.rest import Client
 from media_ws_ai.clock import Deadline
 
 REST_S: Final = 3.0
+POLL_S: Final = 0.2
 MAX_REQUESTS: Final = 20
 OVER_CODES: Final = frozenset({20404, 21220})
 """Not found, or not in a state to be ended: the call is over already, which is what was wanted."""
@@ -24,8 +26,15 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Hangup(Protocol):
-    def __call__(self, call_sid: str) -> str:
-        """`ended`, `over` (it was already), `failed` or `none` (there is no REST here). Never raises."""
+    def __call__(self, call_sid: str, meanwhile: Callable[[], None] = ...) -> str:
+        """`ended`, `over` (it was already), `failed` or `none` (there is no REST here). Never raises.
+
+        `meanwhile` is called a few times a second while the answer is waited for.
+        """
+
+
+def _nothing() -> None:
+    """Nobody has anything to do meanwhile."""
 
 
 class RestHangup:
@@ -40,7 +49,7 @@ class RestHangup:
                 self._client.api.base_url = f"{parts.scheme}://{parts.netloc}"
         self._places = threading.BoundedSemaphore(MAX_REQUESTS)
 
-    def __call__(self, call_sid: str) -> str:
+    def __call__(self, call_sid: str, meanwhile: Callable[[], None] = _nothing) -> str:
         if self._client is None:
             return "none"
         if not self._places.acquire(blocking=False):
@@ -51,7 +60,8 @@ class RestHangup:
         thread = threading.Thread(target=self._ask, args=(call_sid, answer, done), name="Rest", daemon=True)
         thread.start()
         deadline = Deadline(REST_S)
-        done.wait(deadline.left())
+        while not done.wait(min(POLL_S, deadline.left())) and not deadline.is_over():
+            meanwhile()
         return answer[0] if answer else "failed"
 
     def _ask(self, call_sid: str, answer: list[str], done: threading.Event) -> None:

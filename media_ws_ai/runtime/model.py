@@ -25,7 +25,7 @@ from tenacity.stop import stop_when_event_set
 from media_ws_ai import markers
 from media_ws_ai.commands import AppendAudio, ModelCommand
 from media_ws_ai.errors import PeerError
-from media_ws_ai.events import ModelConnected, ModelLost
+from media_ws_ai.events import ModelConfigured, ModelConnected, ModelLost
 from media_ws_ai.logs import CallLog
 from media_ws_ai.runtime.core import CallCore
 from media_ws_ai.runtime.health import ModelHealth
@@ -42,8 +42,8 @@ from media_ws_ai.runtime.resolver import Resolver
 from media_ws_ai.runtime.turnstile import Turnstile
 from media_ws_ai.wire.realtime import RealtimeDialect
 
-TRIES: Final = 4
-TRIES_S: Final = 10.0
+TRIES: Final = 3
+TRIES_S: Final = 6.0
 SILENT_S: Final = 15.0
 """No frame, and no answer to a ping, for so long: the model is gone, whatever TCP says."""
 
@@ -89,6 +89,17 @@ class ModelSide:
         self._opening: Opening | None = None
         self._core: CallCore | None = None
         self.stale_orders = 0
+        self._unknown = 0
+        self._malformed = 0
+
+    def counts(self) -> dict[str, int]:
+        """What was lost or not understood on all connections of the call; those that are not zero."""
+        counts = {
+            "orders_stale": self.stale_orders,
+            "model_events_unknown": self._unknown,
+            "model_events_malformed": self._malformed,
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def attach(self, core: CallCore) -> None:
         self._core = core
@@ -127,6 +138,8 @@ class ModelSide:
                     self._receive(connection, core)
                 finally:
                     self._current = None
+                    self._unknown += connection.dialect.unknown
+                    self._malformed += connection.dialect.malformed
                     connection.socket.abort()
                     connection.socket.release()
             while self._wanted == number and not self._stop.is_set():
@@ -156,7 +169,6 @@ class ModelSide:
             detail = f"{type(error).__name__}: {error}"
             core.handle(ModelLost(number, "unreachable", detail, is_hopeless=True))
             return None
-        access.health.reached()
         connection = Connection(number, socket, RealtimeDialect())
         self._current = connection
         if self._stop.is_set():
@@ -206,12 +218,16 @@ class ModelSide:
             opcode, data = received
             if opcode == OPCODE_TEXT:
                 for event in feed(data):
+                    if isinstance(event, ModelConfigured):
+                        self._access.health.reached()
                     core.handle(event)
             elif opcode == OPCODE_CLOSE:
                 self._lost(connection, connection.dialect.closed(connection.number, *close_code(data)), core)
                 return
 
     def _lost(self, connection: Connection, event: ModelLost, core: CallCore) -> None:
+        if event.is_hopeless:
+            self._access.health.failed()
         if not self._stop.is_set() and self._wanted == connection.number:
             core.handle(event)
 

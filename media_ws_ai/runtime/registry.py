@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from media_ws_ai.events import Event
+from media_ws_ai.rules.history import Said
 
 MAX_INTENTS: Final = 1000
 """Recorded ends kept in memory, for `stream-ended` while the database is down; a call asks within seconds."""
@@ -32,6 +33,7 @@ class Registry:
         self._live: dict[str, LiveCall] = {}
         self._entered = 0
         self._intents: dict[str, str] = {}
+        self._lines: dict[str, tuple[Said, ...]] = {}
         self.started = 0
         self.ended: dict[str, int] = {}
         self.refused: dict[str, int] = {}
@@ -92,6 +94,17 @@ class Registry:
             if len(self._intents) >= MAX_INTENTS:
                 self._intents.pop(next(iter(self._intents)))
             self._intents[call_sid] = intent
+
+    def keep_lines(self, call_sid: str, lines: tuple[Said, ...]) -> None:
+        """What a call has heard so far, for when it goes on here while the database is down."""
+        with self._lock:
+            if len(self._lines) >= MAX_INTENTS:
+                self._lines.pop(next(iter(self._lines)))
+            self._lines[call_sid] = lines
+
+    def lines(self, call_sid: str) -> tuple[Said, ...]:
+        with self._lock:
+            return self._lines.get(call_sid, ())
 
     def intent(self, call_sid: str) -> str:
         with self._lock:

@@ -23,7 +23,7 @@ _log: Final = logging.getLogger(__name__)
 class _Host:
     def __init__(self) -> None:
         self.addresses: list[Address] = []
-        self.at = 0.0
+        self.at = float("-inf")
         self.error = ""
         self.is_looking = False
         self.answered = threading.Event()

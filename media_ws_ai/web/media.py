@@ -5,6 +5,8 @@ here ends as a websocket close: an exception that left this function would be wr
 """
 
 import logging
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -26,12 +28,26 @@ from media_ws_ai.web.worker import CallKeeper, Worker
 from media_ws_ai.wire.twilio import StreamStarted, TwilioParser
 
 START_S: Final = 5.0
-TOKEN_S: Final = 1.0
+ADMIT_S: Final = 1.0
+"""Token, business and the lines of an earlier stream, all together: the first sound is due within 3 s of `start`."""
+
+LEAST_S: Final = 0.1
 POLICY: Final = 1008
 GOING_AWAY: Final = 1001
 TRY_LATER: Final = 1013
 
 _log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedStream:
+    """A stream that may come in, and for whom. `started_at`: when its `start` was read (monotonic seconds)."""
+
+    start: StreamStarted
+    claim: Claim
+    business: Business
+    log: CallLog
+    started_at: float
 
 
 class MediaRoute:
@@ -54,12 +70,14 @@ class MediaRoute:
         if isinstance(start, str):
             self._refuse(socket, NO_CALL, start, POLICY)
             return
+        started_at = time.monotonic()
+        patience = Deadline(ADMIT_S)
         log = CallLog(start.call_sid, start.stream_sid)
-        claim = self._check(start)
+        claim = self._check(start, patience)
         if isinstance(claim, str):
             self._refuse(socket, log, claim, POLICY)
             return
-        business = self._business(claim)
+        business = self._business(claim, patience)
         if business is None:
             self._refuse(socket, log, "no_business", POLICY)
             return
@@ -69,20 +87,14 @@ class MediaRoute:
             return
         reason = "fault"
         try:
-            reason = self._run(socket, parser, start, claim, business, log)
+            stream = AdmittedStream(start, claim, business, log, started_at)
+            reason = self._run(socket, parser, stream, patience)
         finally:
             self._w.registry.leave(reason)
 
-    def _run(
-        self,
-        socket: CarrierSocket,
-        parser: TwilioParser,
-        start: StreamStarted,
-        claim: Claim,
-        business: Business,
-        log: CallLog,
-    ) -> str:
-        w = self._w
+    def _run(self, socket: CarrierSocket, parser: TwilioParser, stream: "AdmittedStream", patience: Deadline) -> str:
+        w, start, claim = self._w, stream.start, stream.claim
+        business, log = stream.business, stream.log
         log.write(markers.stream_started(tracks="inbound", encoding="audio/x-mulaw"))
         log.write(
             markers.call_started(
@@ -107,11 +119,13 @@ class MediaRoute:
         )
         keeper = CallKeeper(w, start.call_sid, claim.attempt)
         deps = CallDeps(w.model, w.hangup, keeper, tools={})
-        handler = CallHandler(socket, parser, w.params(business, claim), log, deps)
-        live = LiveCall(start.call_sid, start.stream_sid, business.id, handler.order, claim.attempt, claim.caller)
         earlier = w.registry.get(start.call_sid)
-        if earlier is not None:
+        if earlier is not None:  # its last lines are part of what this one must know
             earlier.order(CarrierEnded("replaced"))
+            w.recorder.flush(patience.left())
+        params = w.params(business, claim, max(LEAST_S, patience.left()))
+        handler = CallHandler(socket, parser, params, log, deps, stream.started_at)
+        live = LiveCall(start.call_sid, start.stream_sid, business.id, handler.order, claim.attempt, claim.caller)
         w.registry.add(live)
         try:
             handler.run()
@@ -136,7 +150,7 @@ class MediaRoute:
                     return event
         return "no_start"
 
-    def _check(self, start: StreamStarted) -> Claim | str:
+    def _check(self, start: StreamStarted, patience: Deadline) -> Claim | str:
         settings = self._w.settings
         if not start.is_pcmu:
             return "media_format"
@@ -145,15 +159,15 @@ class MediaRoute:
         token = start.parameters.get("tok", "")
         if not token:
             return "no_token"
-        claim = self._w.tokens.consume(token, start.call_sid, deadline_s=TOKEN_S)
+        claim = self._w.tokens.consume(token, start.call_sid, deadline_s=patience.left())
         return f"token_{claim.reason}" if isinstance(claim, Refused) else claim
 
-    def _business(self, claim: Claim) -> Business | None:
+    def _business(self, claim: Claim, patience: Deadline) -> Business | None:
         """From the worker's memory; where the database is down and nothing is known, there is no call to hold."""
         try:
             if claim.business_id:
-                return self._w.businesses.by_id(claim.business_id)
-            return self._w.businesses.demo()
+                return self._w.businesses.by_id(claim.business_id, max(LEAST_S, patience.left()))
+            return self._w.businesses.demo(max(LEAST_S, patience.left()))
         except DatabaseUnavailable as error:
             NO_CALL.write(markers.db_unavailable(operation="business", took_ms=500, reason=str(error)))
             return None

@@ -73,8 +73,8 @@ class Worker:
         overrides = self.settings.clips_dir / voice
         return {name: Clip(clips.clip(language, name, overrides), clips.text(language, name)) for name in clips.names()}
 
-    def params(self, business: Business, claim: Claim) -> CallParams:
-        """All that the rules are told of a call."""
+    def params(self, business: Business, claim: Claim, deadline_s: float = HISTORY_S) -> CallParams:
+        """All that the rules are told of a call; an earlier stream's lines are looked up within `deadline_s`."""
         compact, full = compose(business.language, business.name, business.prompt)
         response = business.response
         speed = response.get("speed")
@@ -97,21 +97,20 @@ class Worker:
             max_output_tokens=int(response.get("max_output_tokens", 2400)),
             speed=float(speed) if speed is not None else None,
             attempt=claim.attempt,
-            history=self._history(claim),
+            history=self._history(claim, deadline_s),
             max_call_s=self.settings.max_call_s,
         )
 
-    def _history(self, claim: Claim) -> tuple[Said, ...]:
-        """What earlier streams of this call have heard; a database that is down leaves the model without it."""
+    def _history(self, claim: Claim, deadline_s: float) -> tuple[Said, ...]:
+        """What earlier streams of this call have heard; while the database is down, as far as this process knows."""
         if claim.attempt <= 1:
             return ()
         try:
-            state = self.database.run(lambda session: calls.resume_state(session, claim.call_sid), HISTORY_S)
+            state = self.database.run(lambda session: calls.resume_state(session, claim.call_sid), deadline_s)
         except DatabaseUnavailable as error:
-            NO_CALL.write(
-                markers.db_unavailable(operation="resume", took_ms=round(HISTORY_S * 1000), reason=str(error))
-            )
-            return ()
+            took_ms = round(deadline_s * 1000)
+            NO_CALL.write(markers.db_unavailable(operation="resume", took_ms=took_ms, reason=str(error)))
+            return self.registry.lines(claim.call_sid)
         roles = {"caller": "user", "agent": "assistant"}
         lines = state.lines if state else ()
         return tuple(Said(roles[line.speaker], line.text, line.offset_ms) for line in lines)
@@ -135,6 +134,11 @@ class CallKeeper:
         self.worker.registry.intend(self.call_sid, "hangup")
         save = partial(calls.record_intent, call_sid=self.call_sid, intent="hangup", at=datetime.now(UTC))
         self.worker.recorder.submit(save)
+        self.worker.recorder.flush(INTENT_S)
+
+    def hand_on(self, lines: tuple[Said, ...]) -> None:
+        """Before the carrier asks who goes on: what was said must be where the next worker looks for it."""
+        self.worker.registry.keep_lines(self.call_sid, lines)
         self.worker.recorder.flush(INTENT_S)
 
     def finished(self, reason: str, metrics: Mapping[str, Any], tokens: Mapping[str, int]) -> None:

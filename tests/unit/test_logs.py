@@ -76,18 +76,18 @@ def test_json_record(log: Log) -> None:
 @pytest.mark.parametrize("fmt", ["text", "json"])
 def test_what_is_written_is_read(log: Log, fmt: str) -> None:
     log.configure(fmt=fmt)
-    logs.CallLog("CA01", "MZ01").write(markers.tx_resyncs(times=1, late_ms=21.5), role="TwilioTx")
+    logs.CallLog("CA01", "MZ01").write(markers.tx_blocked(blocked_ms=5012), role="TwilioTx")
     (line,) = log.lines()
     record = read_record(line)
     assert record == Record(
         datetime.fromisoformat("2025-12-15T14:00:00.250+02:00"),
-        "INFO",
+        "WARNING",
         "CA01",
         "MZ01" if fmt == "json" else "-",
         "TwilioTx",
-        "[TX] resynchronised 1 times, worst 21.5ms late",
+        "[TX] blocked for 5012ms - closing",
     )
-    assert record.parsed == markers.Parsed("tx_resyncs", "A1", {"times": 1, "late_ms": 21.5})
+    assert record.parsed == markers.Parsed("tx_blocked", "A1", {"blocked_ms": 5012})
 
 
 @pytest.mark.parametrize("line", ["", "hello", "{", "{}", '{"ts": 1}', "2025-12-15 INFO - x y"])

@@ -196,10 +196,11 @@ def test_a_drain_hands_the_call_over() -> None:
     assert call.feed(e.DrainStarted())[-1] == "finish drain 1001 open"
 
 
-def test_a_drain_during_our_own_end_leaves_it_ours() -> None:
+def test_a_drain_lets_the_closing_words_be_said_and_takes_what_is_left_at_its_end() -> None:
     call = talking()
     call.feed(e.EndOrdered("operator"))
-    assert call.feed(e.DrainStarted())[-1] == "finish operator 1001 intended"
+    assert call.feed(e.DrainStarted()) == []
+    assert call.feed(e.DrainStarted(is_final=True))[-1] == "finish operator 1001 intended"
 
 
 def every_event() -> list[e.Event]:

@@ -49,7 +49,11 @@ def test_a_stall_before_the_first_audio_cancels_by_id() -> None:
     call.greeted()
     call.said("i1")
     call.created("r1")
-    assert stalled(call)[:2] == ["[MODEL] stall: first_audio silent for 4000ms", "cancel r1"]
+    assert stalled(call)[:3] == [
+        "[CLIP] playing hold lang=en frames=25",
+        "[MODEL] stall: first_audio silent for 4000ms",
+        "cancel r1",
+    ]
 
 
 def test_a_stall_in_mid_answer_lets_what_is_there_be_heard_and_goes_on_from_there() -> None:
@@ -211,21 +215,50 @@ def test_hopeless_is_an_apology_a_hang_up_and_the_end(event: e.Event) -> None:
     call.answer("r1", 5000)
     call.run(1.0)
     seen = call.feed(event)
-    assert "[CUT] reason=model_failed" in seen, "no waiting for a sentence when there is nobody to go on"
+    assert "[CUT] reason=model_failed" not in seen, "what is ours already is heard"
     assert "[HANGUP] Closing words first: model_failed" in seen
-    call.run(1.5)
+    call.run(6.0)
     assert call.count("[HANGUP] Triggering hangup: model_failed") == 1
     assert call.feed(e.HangupSettled("rest")) == ["finish model_failed 1000 intended"]
 
 
-def test_three_renewals_in_a_row_and_no_more() -> None:
+def test_six_short_sessions_in_a_row_and_no_more() -> None:
     call = PaperCall()
     call.greeted()
-    for link in range(1, 4):
+    for link in range(1, 7):
         lost(call, link)
         call.ready(link + 1)
-    seen = lost(call, 4)
-    assert call.count("renew ") == 3 and "[HANGUP] Closing words first: model_failed" in seen
+    seen = lost(call, 7)
+    assert call.count("renew ") == 6 and "[HANGUP] Closing words first: model_failed" in seen
+
+
+@pytest.mark.parametrize(("is_first", "renewals"), [(True, 2), (False, 3)])
+def test_connections_that_bring_no_session_are_given_up_after_nine_seconds(is_first: bool, renewals: int) -> None:
+    call = PaperCall()
+    if not is_first:
+        call.greeted()
+        lost(call, 1)
+    began = call.t
+    for link in range(1 if is_first else 2, 9):
+        call.feed(e.ModelConnected(link, 5))
+        call.run(3.1)
+    assert call.count("renew ") == renewals
+    assert call.at("[HANGUP] Closing words first: model_failed") - began < 9.5
+    assert call.count("[CLIP] playing hold") >= 1, "nobody waits nine seconds in silence"
+
+
+def test_a_caller_who_waits_is_asked_to_hold_on_and_the_answer_follows_the_clip() -> None:
+    call = PaperCall()
+    call.greeted()
+    call.run(30.0)
+    assert call.count("[CLIP]") == 0, "nobody waits for anything"
+    call.said("i1")
+    call.created("r1")
+    call.run(3.6)
+    assert call.count("[CLIP] playing hold") == 1
+    call.feed(e.ModelAudio("r1", "item_r1", b"\x20" * 800))
+    call.run(1.0)
+    assert [u.source for u in call.session.playout.live()] == ["model"]
 
 
 def test_a_session_that_held_for_a_minute_starts_the_count_anew() -> None:
@@ -299,9 +332,11 @@ def test_from_start_to_the_first_sound_3_s_at_most(id_: str, greeting_at_s: floa
 def test_the_greeting_follows_the_clip_it_does_not_talk_over_it() -> None:
     call = PaperCall()
     call.run(2.6)
-    assert call.ready()[-1] == "add assistant: (hold)", "the model is told what the caller hears; not asked yet"
-    call.run(0.8)
-    assert call.count("ask ") == 1
+    seen = call.ready()
+    assert seen[-2:] == ["add assistant: (hold)", "ask ask-3"], "the model is told what the caller hears"
+    call.speak("r1", 400)
+    call.run(0.5)
+    assert [u.source for u in call.session.playout.live()] == ["model"], "behind the clip, not over it"
 
 
 # --- the backlog ----------------------------------------------------------------------------------------------------
