@@ -80,6 +80,12 @@ def database_url(postgres_url: str, migrated: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def poor_url(database_url: str) -> str:
+    """The same database, seen by one who may connect and read no table of ours (SQLSTATE 42501)."""
+    return f"{database_url}?options=-c%20role%3Dpg_monitor"
+
+
+@pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     with _database(postgres_url, "template1") as url:
         yield url

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from media_ws_ai.clock import Deadline
 from media_ws_ai.store.database import Database, DatabaseUnavailable
 from media_ws_ai.store.models import BusinessRow
 from media_ws_ai.store.seed_file import demo_businesses
@@ -84,18 +85,20 @@ class Businesses:
         Raises: DatabaseUnavailable when nothing was ever loaded. A refresh that fails is logged, and what is stale
         served.
         """
-        snapshot = self._fresh(deadline_s, self._ttl_s)
+        deadline = Deadline(deadline_s)
+        snapshot = self._fresh(deadline.left(), self._ttl_s)
         if e164 not in snapshot.by_phone:
-            snapshot = self._fresh(deadline_s, MISS_TTL_S)
+            snapshot = self._fresh(deadline.left(), MISS_TTL_S)
         return snapshot.by_phone.get(e164)
 
     def by_id(self, business_id: int, deadline_s: float = 0.5) -> Business | None:
         """As `by_phone`, by our own number; 0 is the packaged demo."""
         if business_id == 0:
             return self._packaged_demo()
-        snapshot = self._fresh(deadline_s, self._ttl_s)
+        deadline = Deadline(deadline_s)
+        snapshot = self._fresh(deadline.left(), self._ttl_s)
         if business_id not in snapshot.by_id:
-            snapshot = self._fresh(deadline_s, MISS_TTL_S)
+            snapshot = self._fresh(deadline.left(), MISS_TTL_S)
         return snapshot.by_id.get(business_id)
 
     def demo(self, deadline_s: float = 0.5) -> Business:
@@ -136,16 +139,16 @@ class Businesses:
             self._refreshing.release()
 
     def _first(self, deadline_s: float) -> _Snapshot:
-        end = time.monotonic() + deadline_s
+        deadline = Deadline(deadline_s)
         if not self._refreshing.acquire(timeout=deadline_s):
             raise DatabaseUnavailable(f"the businesses were not loaded within {deadline_s:g} s")
         try:
-            return self._snapshot or self._load(max(0.0, end - time.monotonic()))
+            return self._snapshot or self._load(deadline.left())
         finally:
             self._refreshing.release()
 
     def _load(self, deadline_s: float) -> _Snapshot:
-        businesses = self._database.run(_select_all, deadline_s)
+        businesses = self._database.attempt(_select_all, deadline_s)
         if len(businesses) == MAX_BUSINESSES:
             logger.warning("only the first %d businesses are known to this worker", MAX_BUSINESSES)
         snapshot = _Snapshot(

@@ -21,7 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import psycopg2.extensions
 from sqlalchemy import Engine, QueuePool, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,7 @@ UNAVAILABLE_STATES: Final = {
     "42P01": "a table is missing: run `media-ws-ai db upgrade`",
     "42703": "a column is missing: run `media-ws-ai db upgrade`",
     "25006": "the server takes no writes now",
+    "42501": "a permission is missing: grant our user the tables",
 }
 """SQLSTATEs which say that the server cannot do our work, though the connection is well."""
 
@@ -193,10 +194,20 @@ class Database:
             # Its traceback leads here and to the job: a circle that would keep the session until a collection.
             del error
 
+    def attempt(self, work: Callable[[Session], T], deadline_s: float) -> T:
+        """As `run`, for callers who go on without the database: whatever it says against the work is unavailability.
+
+        Raises: DatabaseUnavailable; ContractError; what `work` itself raised, if not about the database.
+        """
+        try:
+            return self.run(work, deadline_s)
+        except (SQLAlchemyError, psycopg2.Error) as error:
+            raise DatabaseUnavailable(first_line(error)) from error
+
     def ping(self, deadline_s: float) -> bool:
         """Whether the database answers in time."""
         try:
-            return self.run(_select_one, deadline_s) == 1
+            return self.attempt(_select_one, deadline_s) == 1
         except DatabaseUnavailable as reason:
             logger.info("the database does not answer: %s", reason)
             return False

@@ -115,7 +115,9 @@ class StreamTokens:
             return token
         nonce, expires, has_row = secrets.token_urlsafe(12), now + int(self._ttl_s), 1
         try:
-            nonce, expires = self._database.run(lambda session: _reserve(session, key, nonce, expires, now), deadline_s)
+            nonce, expires = self._database.attempt(
+                lambda session: _reserve(session, key, nonce, expires, now), deadline_s
+            )
         except DatabaseUnavailable as reason:
             has_row = 0
             logger.warning("a stream token is issued without the database: %s", reason)
@@ -151,7 +153,7 @@ class StreamTokens:
             _remember(self._used, payload.nonce, payload.expires)
         checked: Literal["database", "memory"] = "database"
         try:
-            is_first = self._database.run(lambda session: _use(session, payload, now), deadline_s)
+            is_first = self._database.attempt(lambda session: _use(session, payload, now), deadline_s)
         except DatabaseUnavailable as reason:
             logger.warning("a stream token is checked without the database: %s", reason)
             is_first, checked = True, "memory"
@@ -162,7 +164,7 @@ class StreamTokens:
     def prune(self, deadline_s: float = 1.0) -> int:
         """Delete a portion of the rows that expired a day ago; how many. Raises: DatabaseUnavailable."""
         before = _moment(self._wall_clock() - PRUNE_AFTER_S)
-        return self._database.run(lambda session: _delete_expired(session, before), deadline_s)
+        return self._database.attempt(lambda session: _delete_expired(session, before), deadline_s)
 
     def _signed(self, payload: _Payload) -> str:
         token = self._serializer.dumps(

@@ -279,6 +279,22 @@ def test_missing_tables_are_the_databases_fault_and_say_what_to_do(empty_databas
     assert database.close()
 
 
+def test_a_permission_that_is_missing_is_the_databases_fault(poor_url: str) -> None:
+    database = Database(poor_url)
+    reason, _ = unavailable(database, lambda s: s.execute(text("SELECT id FROM businesses")), 10)
+    assert "permission" in reason
+    assert database.ping(10)
+    assert database.close()
+
+
+def test_whatever_the_database_says_against_an_attempt_is_unavailability(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable, match="division by zero"):
+        database.attempt(lambda s: s.execute(text("SELECT 1 / 0")), 10)
+    with pytest.raises(ZeroDivisionError):
+        database.attempt(lambda s: 1 / 0, 10)
+    assert database.attempt(one, 10) == 1
+
+
 def test_a_job_may_not_run_another(narrow: Database) -> None:
     with pytest.raises(ContractError):
         narrow.run(lambda s: narrow.run(one, 1), 2)

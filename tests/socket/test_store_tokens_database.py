@@ -102,6 +102,14 @@ def test_frozen_database_costs_the_deadline_and_no_call(workers: list[Worker], d
     assert workers[2].tokens.consume(token, SID, deadline_s=10) == Refused("used")
 
 
+def test_a_database_that_refuses_costs_no_call(poor_url: str) -> None:
+    worker = Worker(poor_url)
+    verdict = worker.tokens.consume(worker.issue(), SID, deadline_s=10)
+    assert isinstance(verdict, Claim)
+    assert verdict.checked == "memory"
+    assert worker.database.close()
+
+
 def test_old_rows_are_pruned(workers: list[Worker]) -> None:
     worker = workers[0]
     worker.issue("kept")

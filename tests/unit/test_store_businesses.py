@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from media_ws_ai.clock import ManualClock
-from media_ws_ai.store.businesses import Business, Businesses
+from media_ws_ai.store.businesses import Business, Businesses, _Snapshot
 from media_ws_ai.store.database import Database, DatabaseUnavailable
 
 T = TypeVar("T")
@@ -138,3 +138,29 @@ def test_one_refreshes_and_the_others_do_not_wait(
     found = businesses.by_phone(PHONE)
     assert found is not None
     assert found.greeting == "New."
+
+
+class Slow(Scripted):
+    """Takes all the time it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given_s: list[float] = []
+
+    def run(self, work: Callable[[Session], T], deadline_s: float) -> T:
+        self.given_s.append(deadline_s)
+        threading.Event().wait(deadline_s)
+        raise DatabaseUnavailable("no answer")
+
+
+def test_one_deadline_over_both_looks_for_a_number(clock: ManualClock) -> None:
+    database = Slow()
+    businesses = Businesses(database, monotonic_clock=clock.now)
+    businesses._snapshot = _Snapshot({}, {}, clock.now() - 3600)
+    businesses._failed_at = float("-inf")
+    clock_of_tries = iter(range(10_000, 20_000, 100))
+    businesses._clock = lambda: float(next(clock_of_tries))  # each look comes after the pause of the last
+    assert businesses.by_phone(PHONE, 0.2) is None
+    assert businesses.by_id(7, 0.2) is None
+    assert len(database.given_s) == 4
+    assert sum(database.given_s) < 2 * 0.2 + 0.05
