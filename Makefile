@@ -13,7 +13,7 @@ ARGS ?=
 COVERAGE_MIN ?= 95
 FUZZ_PROFILE ?= fuzz
 # Kinds of tests that run at a time: they mostly wait, as calls take their time.
-AT_ONCE ?= 3
+AT_ONCE ?= 4
 
 export ENV ?= development
 export PYTHON
@@ -54,9 +54,9 @@ lint: venv-dev ## form, ruff, types, import contracts
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: test
-test: venv-dev ## all tests, each kind in processes of its own, three kinds at a time
+test: venv-dev ## all tests, each kind in processes of its own, four kinds at a time
 	@$(BIN)/python .ci/side-by-side $(AT_ONCE) \
-		test-integration-gevent test-socket test-integration-threads test-socket-gevent test-unit
+		test-integration-gevent test-socket test-socket-gevent test-integration-threads test-unit
 
 .PHONY: test-unit
 test-unit: venv-dev ## pure code: tables, properties, audited lines; with branch coverage
