@@ -59,6 +59,17 @@ def test_a_full_worker_declines_in_the_language_of_the_business(production: Line
     eventually(lambda: production.stack.get("/readyz")[0] == 200, within_s=10)
 
 
+def test_the_first_sound_comes_in_time_with_no_database_and_a_mute_model(production: Line) -> None:
+    assert production.call(HANG_UP, to=DEMO)["utterances"], "the worker knows the business from here on"
+    production.stack.model.next({**TALK, "silent": True})
+    with frozen(production.stack.database_url):
+        report = production.call(HANG_UP, to=DEMO)
+    (sound,) = production.fields(report["call_sid"], "first_sound")
+    assert sound["source"] == "clip"
+    assert sound["after_ms"] <= 3000
+    assert report["first_sound_ms"] == pytest.approx(sound["after_ms"], abs=400), "both clocks begin at `start`"
+
+
 def test_a_frozen_database_costs_a_caller_nothing(production: Line) -> None:
     assert production.call(HANG_UP, to=DEMO)["utterances"], "the worker knows the business from here on"
     with frozen(production.stack.database_url):
