@@ -110,6 +110,17 @@ def test_close_never_raises_nor_lingers_and_says_how_it_went(come_to: Callable[[
             ends.carrier.send("more")
 
 
+@pytest.mark.parametrize("come_to", [fill, pinged_full], ids=["full", "pong"])
+def test_a_close_that_cannot_be_sent_ends_the_library_s_reader_all_the_same(
+    come_to: Callable[[CarrierEnds], None],
+) -> None:
+    with carrier_ends() as ends:
+        come_to(ends)
+        assert ends.carrier.close(1001, "drain").marker == "websocket_already_closed"
+        ends.server.thread.join(10.0)
+        assert not ends.server.thread.is_alive()
+
+
 def test_what_has_no_close_is_told_so() -> None:
     assert CarrierSocket(object()).close(1000).marker == "websocket_no_close"  # type: ignore[arg-type]
 
