@@ -329,14 +329,28 @@ def test_a_stream_that_is_reset_while_the_caller_is_there_is_followed_by_the_act
     assert "/twilio/stream-ended" in {post["path"] for post in worker.posts(report["call_sid"])}
 
 
-def place(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """`media-ws-ai call …` in a process of its own, whatever this one has patched."""
-    command = [sys.executable, "-c", "from media_ws_ai.cli.main import main; main()", "call", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, encoding="utf-8")
+def place(*calls: tuple[str, ...]) -> list[subprocess.CompletedProcess[str]]:
+    """`media-ws-ai call …` for each, at once, in processes of their own, whatever this one has patched."""
+    command = [sys.executable, "-c", "from media_ws_ai.cli.main import main; main()", "call"]
+    processes = [
+        subprocess.Popen(
+            [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, encoding="utf-8"
+        )
+        for arguments in calls
+    ]
+    try:
+        told = [process.communicate(timeout=60) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # not sent to one that has ended
+    return [
+        subprocess.CompletedProcess(process.args, process.returncode, *each)
+        for process, each in zip(processes, told, strict=True)
+    ]
 
 
 def test_the_call_command_tells_the_call_and_its_figures(worker: Worker) -> None:
-    done = place("--url", worker.url, "--to", "converses")
+    (done,) = place(("--url", worker.url, "--to", "converses"))
     assert done.returncode == 0, done.stderr
     for part in (
         "caller  says «שלום, אני רוצה לקבוע תור»",
@@ -350,12 +364,14 @@ def test_the_call_command_tells_the_call_and_its_figures(worker: Worker) -> None
 
 
 def test_the_canary_is_one_line_and_a_status(worker: Worker) -> None:
-    good = place("--url", worker.url, "--to", "converses", "--lang", "en", "--canary")
+    good, nobody, odd = place(
+        ("--url", worker.url, "--to", "converses", "--lang", "en", "--canary"),
+        ("--url", "http://127.0.0.1:1", "--canary"),
+        ("--url", worker.url, "--to", "say", "--canary"),
+    )
     assert (good.returncode, good.stdout.count("\n")) == (0, 1), good.stdout
     assert good.stdout.startswith(f"OK {worker.url}: first sound ")
-    nobody = place("--url", "http://127.0.0.1:1", "--canary")
     assert nobody.returncode == 1 and "nothing answers at http://127.0.0.1:1/twilio/voice" in nobody.stdout
-    odd = place("--url", worker.url, "--to", "say", "--canary")
     assert odd.returncode == 1 and "answered without a conversation: שלום" in odd.stdout
     assert nobody.stderr == "" and odd.stdout.count("\n") == 1
 
