@@ -1,10 +1,11 @@
 """Writes down what happens in calls, off their audio path: one thread, one ordered queue, batches.
 
-    any thread ── put, submit ──▶ [deque, bounded; full: the oldest goes, counted] ──▶ Recorder ──▶ Database.run
+    any thread ── put, submit ──▶ [RecorderQueue; full: the least goes, counted] ──▶ Recorder ──▶ Database.run
 
 A batch waits at most a second for company. While the database is down the batch is repeated, with growing pauses, and
 the queue fills; nobody who puts waits. Rows carry (writer, seq), so that a batch repeated after a commit whose answer
-was lost changes nothing. What the rows mean is the business of calls.
+was lost changes nothing. That the database went, came back, and what was lost meanwhile is told once each. What the
+rows mean is the business of calls.
 """
 
 import logging
@@ -13,22 +14,20 @@ import random
 import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import groupby
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final
 
-import orjson
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
+from media_ws_ai import markers
+from media_ws_ai.logs import NO_CALL
 from media_ws_ai.store import calls
 from media_ws_ai.store.database import Database, DatabaseUnavailable, first_line
-from media_ws_ai.store.payload import storable, storable_text
+from media_ws_ai.store.recorder_queue import RecorderQueue
+from media_ws_ai.store.recorder_rows import Event, Item, Kind, Work, rank, write_items
 
 logger = logging.getLogger(__name__)
 
@@ -40,40 +39,6 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 10.0
 FLUSH_SHARE: Final = 0.75
 """Of the time for the end; the rest is the thread's, which may be in the middle of a try."""
-
-Kind: TypeAlias = Literal["caller_line", "agent_line", "moment", "levels"]
-Work: TypeAlias = Callable[[Session], object]
-
-INSERT: Final = text(
-    "INSERT INTO call_events (writer, seq, call_sid, attempt, offset_ms, kind, payload)"
-    " SELECT CAST(:writer AS uuid), seq, call_sid, attempt, offset_ms, kind, COALESCE(payload, 'null')"
-    " FROM jsonb_to_recordset(CAST(:rows AS jsonb))"
-    " AS row(seq bigint, call_sid text, attempt integer, offset_ms integer, kind text, payload jsonb)"
-    " ON CONFLICT DO NOTHING"
-)
-"""One parameter for the whole batch: a tenth of the processor time of a parameter per column, beside running calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    call_sid: str
-    attempt: int
-    offset_ms: int
-    kind: str
-    payload: object
-
-    def as_row(self, seq: int) -> dict[str, Any]:
-        return {
-            "seq": seq,
-            "call_sid": storable_text(self.call_sid),
-            "attempt": self.attempt,
-            "offset_ms": self.offset_ms,
-            "kind": self.kind,
-            "payload": storable(self.payload),
-        }
-
-
-_Item: TypeAlias = "_Event | Work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +69,7 @@ class Recorder:
             offset_ms: since the stream of this attempt started.
             payload: anything; a line is its text or {"text": …, …}.
         """
-        self._add(_Event(call_sid, attempt, offset_ms, kind, payload))
+        self._add(Event(call_sid, attempt, offset_ms, kind, payload))
 
     def submit(self, work: Work) -> None:
         """Queue a function of a session behind the events before it. It must bear being run again."""
@@ -135,9 +100,7 @@ class Recorder:
 
     def counts(self) -> RecorderCounts:
         with self._changed:
-            return RecorderCounts(
-                self._written, self._dropped, self._failed_batches, len(self._items) + len(self._in_hand)
-            )
+            return RecorderCounts(self._written, self._dropped, self._failed_batches, self._unwritten())
 
     def flush(self, deadline_s: float) -> bool:
         """Wait until what is queued now is written, or lost; False when it is neither by the deadline."""
@@ -164,33 +127,45 @@ class Recorder:
             self._changed.notify_all()
         if thread is not None and self._pid == os.getpid():
             thread.join(max(0.0, end - time.monotonic()))
-            if thread.is_alive():
-                logger.warning("the recorder's thread did not end within %g s", deadline_s)
-                return False
+        with self._changed:
+            lost = self._lost + self._unwritten() - self._lost_told
+            self._lost_told += lost
+        if lost:
+            NO_CALL.write(markers.db_events_lost(lost=lost))
+        if thread is not None and thread.is_alive() and self._pid == os.getpid():
+            logger.warning("the recorder's thread did not end within %g s", deadline_s)
+            return False
         return is_flushed
 
     def _reset(self) -> None:
         """A fresh state; also after a fork, where the items are the parent's to write."""
         self._pid = os.getpid()
         self._changed = threading.Condition()
-        self._items: deque[tuple[int, _Item]] = deque()
+        self._items: RecorderQueue[Item] = RecorderQueue(self._queued_rows)
         self._thread: threading.Thread | None = None
         self._writer = str(uuid.uuid4())
         self._is_closed = False
-        self._in_hand: list[tuple[int, _Item]] = []
+        self._in_hand: list[tuple[int, Item]] = []
         self._added = 0
         self._written = 0
         self._dropped = 0
         self._failed_batches = 0
         self._flush_to = 0
+        self._lost: int = 0
+        self._lost_told: int = 0
+        self._down_since: float | None = None
+
+    def _unwritten(self) -> int:
+        return len(self._items) + len(self._in_hand)
 
     def _oldest(self) -> int:
         """Number of the oldest item that is neither written nor lost."""
         if self._in_hand:
             return self._in_hand[0][0]
-        return self._items[0][0] if self._items else self._added + 1
+        waiting = self._items.oldest()
+        return self._added + 1 if waiting is None else waiting
 
-    def _add(self, item: _Item) -> None:
+    def _add(self, item: Item) -> None:
         if self._pid != os.getpid():
             self._reset()
         with self._changed:
@@ -198,10 +173,9 @@ class Recorder:
             if self._is_closed:
                 self._dropped += 1
                 return
-            if len(self._items) >= self._queued_rows:
-                self._items.popleft()
+            if self._items.add(self._added, rank(item), item):
                 self._dropped += 1
-            self._items.append((self._added, item))
+                self._lost += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="Recorder", daemon=True)
                 self._thread.start()
@@ -228,7 +202,7 @@ class Recorder:
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            self._in_hand = [self._items.popleft() for _ in range(min(BATCH_ROWS, len(self._items)))]
+            self._in_hand = self._items.take(BATCH_ROWS)
             return bool(self._in_hand)
 
     def _is_urgent(self) -> bool:
@@ -245,13 +219,15 @@ class Recorder:
                 self._changed.wait(left)
             return False
 
-    def _write(self, batch: list[tuple[int, _Item]]) -> bool:
+    def _write(self, batch: list[tuple[int, Item]]) -> bool:
         """Write the oldest of those in hand; False when the database is down. What it refuses goes one by one."""
+        began = time.monotonic()
         try:
-            self._database.run(partial(_write_items, self._writer, tuple(batch)), WRITE_DEADLINE_S)
+            self._database.run(partial(write_items, self._writer, tuple(batch)), WRITE_DEADLINE_S)
         except DatabaseUnavailable as reason:
             self._settle(failed_batches=1)
-            logger.warning("%d items of the recorder wait: %s", len(batch), reason)
+            logger.info("%d items of the recorder wait: %s", len(batch), reason)
+            self._went(began, reason)
             return False
         except Exception as error:
             # Anything else is about what is in the batch: one item must not cost the others. PostgreSQL's complaints
@@ -268,7 +244,26 @@ class Recorder:
                     return False
             return True
         self._settle(written=len(batch))
+        self._answered()
         return True
+
+    def _went(self, began: float, reason: DatabaseUnavailable) -> None:
+        """Told at the first of the tries that fail; on the recorder's thread alone, as `_answered`."""
+        if self._down_since is None:
+            self._down_since = began
+            took_ms = round((time.monotonic() - began) * 1000)
+            NO_CALL.write(markers.db_unavailable(operation="record", took_ms=took_ms, reason=str(reason)))
+
+    def _answered(self) -> None:
+        """Told after the tries that failed; what was lost, as soon as there is room again."""
+        if self._down_since is not None:
+            NO_CALL.write(markers.db_back(down_s=time.monotonic() - self._down_since))
+            self._down_since = None
+        with self._changed:
+            lost = self._lost - self._lost_told if len(self._items) <= self._queued_rows // 2 else 0
+            self._lost_told += lost
+        if lost:
+            NO_CALL.write(markers.db_events_lost(lost=lost))
 
     def _settle(self, written: int = 0, dropped: int = 0, failed_batches: int = 0) -> None:
         with self._changed:
@@ -277,15 +272,3 @@ class Recorder:
             self._failed_batches += failed_batches
             del self._in_hand[: written + dropped]
             self._changed.notify_all()
-
-
-def _write_items(writer: str, batch: tuple[tuple[int, _Item], ...], session: Session) -> None:
-    """A batch in its order, neighbouring events in one statement."""
-    for is_event, group in groupby(batch, key=lambda numbered: isinstance(numbered[1], _Event)):
-        if is_event:
-            rows = [item.as_row(seq) for seq, item in group if isinstance(item, _Event)]
-            session.execute(INSERT, {"writer": writer, "rows": orjson.dumps(rows).decode()})
-            continue
-        for _, item in group:
-            assert not isinstance(item, _Event)
-            item(session)

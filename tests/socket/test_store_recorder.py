@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from media_ws_ai.store import calls
 from media_ws_ai.store import recorder as rooms
 from media_ws_ai.store.database import Database, DatabaseUnavailable
 from media_ws_ai.store.recorder import Recorder
@@ -120,6 +121,44 @@ def test_while_the_database_is_down_puts_do_not_wait_and_the_oldest_go(
     assert recorder.close(10)
 
 
+def texts_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("[DB]")]
+
+
+def test_the_end_of_a_call_outlives_its_levels_and_each_change_is_told_once(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(rooms, "WRITE_DEADLINE_S", 0.2)
+    monkeypatch.setattr(rooms, "BATCH_ROWS", 5)
+    recorder = Recorder(database, queued_rows=40)
+    assert database.ping(10)
+    with frozen(database_url):
+        fill(recorder, 5)
+        eventually(lambda: recorder.counts().failed_batches > 2, within_s=30)
+        for number in range(30):
+            recorder.put(SID, 1, 1000 + number, "caller_line", {"text": "x"})
+        recorder.submit(lambda s: calls.record_intent(s, call_sid=SID, intent="hangup", at=NOW))
+        recorder.put(SID, 1, 2000, "moment", {})
+        recorder.finish(call_sid=SID, attempt=1, end_reason="stop", metrics={}, tokens={}, at=NOW)
+        fill(recorder, 100, start=3000)
+        assert recorder.counts().dropped == 93
+    assert recorder.flush(30)
+    kept = offsets(database)
+    assert kept == [*range(5), *range(1000, 1030), 2000, *range(3093, 3100)]
+    row = database.run(lambda s: s.execute(text("SELECT end_intent, end_reason FROM calls")).one(), 10)
+    assert tuple(row) == ("hangup", "stop")
+    told = texts_of(caplog)
+    assert len(told) == 3, told
+    assert told[0].startswith("[DB] unavailable: record after ")
+    assert told[1].startswith("[DB] available again after ")
+    assert told[2] == "[DB] events lost 93"
+    caplog.clear()
+    fill(recorder, 3, start=4000)
+    assert recorder.close(10)
+    assert texts_of(caplog) == []
+
+
 def test_a_batch_whose_commit_was_not_heard_of_is_not_written_twice(
     database: Database, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +189,8 @@ def test_close_while_down_is_bounded_and_tells(caplog: pytest.LogCaptureFixture)
     eventually(lambda: "Recorder" not in [t.name for t in threading.enumerate()])
     assert recorder.counts().queued == 5
     assert "5 items of the recorder stay unwritten" in caplog.text
+    assert texts_of(caplog)[-1] == "[DB] events lost 5"
+    assert [each for each in texts_of(caplog) if "unavailable" in each] == texts_of(caplog)[:1]
     recorder.put(SID, 1, 9, "moment", "too late")
     assert recorder.counts().dropped == 1
     assert database.close()
