@@ -63,6 +63,12 @@ def is_writing(ends: CarrierEnds) -> bool:
     return took == [False]
 
 
+def descriptor_closed(ends: CarrierEnds) -> None:
+    """As gunicorn does behind us; it alone would not wake a reader that is an OS thread."""
+    ends.carrier.abort()
+    ends.ours.close()
+
+
 def late_media(ends: CarrierEnds) -> None:
     """Closed here, and then a message of the peer: the library thinks itself connected again."""
     ends.server.close()
@@ -75,7 +81,7 @@ STATES: list[Callable[[CarrierEnds], None]] = [
     reset,
     closed_by_peer,
     lambda ends: ends.carrier.abort(),
-    lambda ends: ends.ours.close(),
+    descriptor_closed,
     lambda ends: ends.server.close(),
     late_media,
     fill,
