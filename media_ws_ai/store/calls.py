@@ -44,6 +44,7 @@ class ResumeState:
     caller: str | None
     called: str | None
     lines: tuple[Line, ...]
+    started_at: datetime | None = None
 
     @property
     def is_over(self) -> bool:
@@ -209,6 +210,7 @@ def resume_state(session: Session, call_sid: str) -> ResumeState | None:
         caller=row.caller,
         called=row.called,
         lines=lines,
+        started_at=row.started_at,
     )
 
 

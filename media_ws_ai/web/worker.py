@@ -30,6 +30,9 @@ from media_ws_ai.store.tokens import Claim, StreamTokens
 
 INTENT_S: Final = 1.0
 HISTORY_S: Final = 1.0
+LEAST_CALL_S: Final = 30.0
+"""A call resumed at its very end still gets a polite one."""
+
 FLUSH_S: Final = 2.0
 
 _log: Final = logging.getLogger(__name__)
@@ -75,6 +78,7 @@ class Worker:
 
     def params(self, business: Business, claim: Claim, deadline_s: float = HISTORY_S) -> CallParams:
         """All that the rules are told of a call; an earlier stream's lines are looked up within `deadline_s`."""
+        history, elapsed_s = self._earlier(claim, deadline_s)
         compact, full = compose(business.language, business.name, business.prompt)
         response = business.response
         speed = response.get("speed")
@@ -97,23 +101,28 @@ class Worker:
             max_output_tokens=int(response.get("max_output_tokens", 2400)),
             speed=float(speed) if speed is not None else None,
             attempt=claim.attempt,
-            history=self._history(claim, deadline_s),
-            max_call_s=self.settings.max_call_s,
+            history=history,
+            max_call_s=max(LEAST_CALL_S, self.settings.max_call_s - elapsed_s),
         )
 
-    def _history(self, claim: Claim, deadline_s: float) -> tuple[Said, ...]:
-        """What earlier streams of this call have heard; while the database is down, as far as this process knows."""
+    def _earlier(self, claim: Claim, deadline_s: float) -> tuple[tuple[Said, ...], float]:
+        """What earlier streams of this call have heard, and how long ago it began [s].
+
+        While the database is down: the lines as far as this process knows them, and a call that begins anew.
+        """
         if claim.attempt <= 1:
-            return ()
+            return (), 0.0
         try:
             state = self.database.run(lambda session: calls.resume_state(session, claim.call_sid), deadline_s)
         except DatabaseUnavailable as error:
             took_ms = round(deadline_s * 1000)
             NO_CALL.write(markers.db_unavailable(operation="resume", took_ms=took_ms, reason=str(error)))
-            return self.registry.lines(claim.call_sid)
+            return self.registry.lines(claim.call_sid), 0.0
         roles = {"caller": "user", "agent": "assistant"}
         lines = state.lines if state else ()
-        return tuple(Said(roles[line.speaker], line.text, line.offset_ms) for line in lines)
+        began = state.started_at if state else None
+        elapsed_s = (datetime.now(UTC) - began).total_seconds() if began else 0.0
+        return tuple(Said(roles[line.speaker], line.text, line.offset_ms) for line in lines), max(0.0, elapsed_s)
 
 
 @dataclass(frozen=True, slots=True)

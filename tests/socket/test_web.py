@@ -13,6 +13,7 @@ from twilio.request_validator import RequestValidator
 from app import create_app
 from media_ws_ai.config import load
 from media_ws_ai.store.seed import seed
+from media_ws_ai.store.tokens import Claim
 from tests.waiting import eventually
 
 CALL = {"CallSid": "CA" + "1" * 32, "From": "+972541234567", "To": "+97248000000", "CallStatus": "ringing"}
@@ -161,3 +162,19 @@ def test_in_production_a_form_without_its_signature_is_refused(production: Flask
     assert production.post("/twilio/stream-ended?attempt=1", data=CALL, headers=signed).status_code == 200
     assert production.post("/twilio/stream-ended?attempt=9", data=CALL, headers=signed).status_code == 403
     assert production.get("/twilio/media").status_code == 403
+
+
+def test_a_resumed_call_keeps_its_lines_and_the_time_it_has_used(web: Flask, database_url: str) -> None:
+    worker = web.extensions["worker"]
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO calls (call_sid, started_at, attempts) VALUES (%s, now() - interval '600 s', 1)",
+            (CALL["CallSid"],),
+        )
+        connection.commit()
+    worker.recorder.put(CALL["CallSid"], 1, 1500, "caller_line", {"text": "שלום"})
+    assert worker.recorder.flush(10)
+    claim = Claim(CALL["CallSid"], 1, 2, "+97248000000", "+972541234567", "database")
+    params = worker.params(worker.businesses.demo(), claim)
+    assert [(said.role, said.text) for said in params.history] == [("user", "שלום")]
+    assert params.max_call_s == pytest.approx(1200, abs=30)
