@@ -28,9 +28,24 @@ def create_app(settings: Settings) -> Flask:
     app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": carrier_socket.MAX_MESSAGE}
     worker = Worker(settings)
     app.extensions["worker"] = worker
-    app.register_blueprint(voice.blueprint(worker))
     app.register_blueprint(health.blueprint(worker))
     app.register_blueprint(pages.blueprint(worker))
+    if settings.role != "console":
+        _serve_carrier(app, worker)
+
+    @app.after_request
+    def forbid_sniffing(response: Response) -> Response:
+        """No browser shall take an answer for another kind than it says."""
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    return app
+
+
+def _serve_carrier(app: Flask, worker: Worker) -> None:
+    """Webhooks, clips and the media websocket, behind the carrier's signature."""
+    settings = worker.settings
+    app.register_blueprint(voice.blueprint(worker))
     Sock(app).route(MEDIA_PATH)(MediaRoute(worker))
 
     @app.before_request
@@ -45,13 +60,6 @@ def create_app(settings: Settings) -> Flask:
         elif request.method == "POST" and not is_signed_webhook(settings, request):
             NO_CALL.write(markers.webhook(route=request.path, verdict="refused", reason="signature", took_ms=0))
             abort(403)
-
-    @app.after_request
-    def close_when_draining(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
-
-    return app
 
 
 def _from_environment() -> Flask:
