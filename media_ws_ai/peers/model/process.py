@@ -78,7 +78,13 @@ class ModelPeer:
         ready, told = os.pipe()
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=told, stderr=self._stderr, env=environment, bufsize=0
+                command,
+                stdin=subprocess.PIPE,
+                stdout=told,
+                stderr=self._stderr,
+                env=environment,
+                bufsize=0,
+                start_new_session=True,  # a terminal's Ctrl-C is its owner's, who may need it to the end
             )
             os.close(told)
             told = -1
