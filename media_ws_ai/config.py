@@ -22,6 +22,7 @@ REALTIME_MODEL: Final = "gpt-realtime-2.1"
 TRANSCRIBE_MODEL: Final = "gpt-realtime-whisper"
 TRANSCRIBE_FALLBACK: Final = "gpt-4o-mini-transcribe"
 DEVELOPMENT_SECRET: Final = "development-only"
+CLIPS_FOLDER: Final = "var/clips"
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 
 _HOST: Final = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", re.ASCII)
@@ -192,7 +193,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         secret_key=r.text("SECRET_KEY", "" if is_production else DEVELOPMENT_SECRET),
         log_level=r.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=r.one_of("LOG_FORMAT", "text", ("text", "json")),
-        clips_dir=PROJECT_ROOT / r.text("CLIPS_DIR", "var/clips"),
+        clips_dir=PROJECT_ROOT / r.text("CLIPS_DIR", CLIPS_FOLDER),
     )
     if not settings.database_url:
         r.faults.append(

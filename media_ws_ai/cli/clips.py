@@ -10,9 +10,7 @@ import click
 from media_ws_ai import clips as spoken
 from media_ws_ai.audio.frame import BYTES_PER_MS
 from media_ws_ai.clips.studio import Studio, StudioRefused, TakeFailed, record
-
-DEFAULT_URL = "wss://api.openai.com/v1/realtime"
-DEFAULT_MODEL = "gpt-realtime-2.1"
+from media_ws_ai.config import CLIPS_FOLDER, PROJECT_ROOT, REALTIME_MODEL, REALTIME_URL
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,13 @@ class Outcome:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("var/clips"),
+    envvar="CLIPS_DIR",
+    default=PROJECT_ROOT / CLIPS_FOLDER,
     show_default=True,
     help="Where rendered clips live: <out>/<voice>/<lang>/<name>.ulaw",
 )
-@click.option("--url", envvar="OPENAI_REALTIME_URL", default=DEFAULT_URL, show_default=True, help="The Realtime API.")
-@click.option("--model", envvar="OPENAI_REALTIME_MODEL", default=DEFAULT_MODEL, show_default=True)
+@click.option("--url", envvar="OPENAI_REALTIME_URL", default=REALTIME_URL, show_default=True, help="The Realtime API.")
+@click.option("--model", envvar="OPENAI_REALTIME_MODEL", default=REALTIME_MODEL, show_default=True)
 @click.option("--list", "is_list", is_flag=True, help="Show the clips with their durations; render nothing.")
 @click.pass_context
 def clips(context: click.Context, voice: str, lang: str | None, out: Path, url: str, model: str, is_list: bool) -> None:
