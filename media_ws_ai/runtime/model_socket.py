@@ -17,7 +17,7 @@ from websocket import ABNF
 from media_ws_ai.errors import PeerError
 from media_ws_ai.runtime.resolver import Resolver
 
-CONNECT_S: Final = 4.0
+CONNECT_S: Final = 3.0
 IO_S: Final = 5.0
 _TCP_USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", 18)
 _USER_TIMEOUT_MS: Final = 10_000

@@ -91,14 +91,14 @@ class Registry:
     def intend(self, call_sid: str, intent: str) -> None:
         """Remember how a call is meant to go on once its stream has ended: hangup."""
         with self._lock:
-            if len(self._intents) >= MAX_INTENTS:
+            if call_sid not in self._intents and len(self._intents) >= MAX_INTENTS:
                 self._intents.pop(next(iter(self._intents)))
             self._intents[call_sid] = intent
 
     def keep_lines(self, call_sid: str, lines: tuple[Said, ...]) -> None:
         """What a call has heard so far, for when it goes on here while the database is down."""
         with self._lock:
-            if len(self._lines) >= MAX_INTENTS:
+            if call_sid not in self._lines and len(self._lines) >= MAX_INTENTS:
                 self._lines.pop(next(iter(self._lines)))
             self._lines[call_sid] = lines
 
