@@ -31,6 +31,8 @@ from media_ws_ai.wire.twilio import TwilioParser, TwilioWriter
 
 TICK_S: Final = 0.1
 TX_ROLE: Final = "TwilioTx"
+LAST_SEND_S: Final = 0.5
+"""For a send under way at the end: a carrier that reads takes it at once, and is then told a proper close."""
 
 
 class Keeper(Protocol):
@@ -156,7 +158,7 @@ class CallHandler:
         self._core.tools.close()
         self._core.tx_wake.set()
         self._model.end()
-        if self._tx.blocked_s() > 0:
+        if not self._threads.has_ended(TX_ROLE, LAST_SEND_S):
             self._socket.abort()
         survivors = self._threads.join_all()
         metrics = {**self._core.metrics(), **self._model.counts()}

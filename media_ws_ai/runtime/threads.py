@@ -48,6 +48,13 @@ class CallThreads:
     def is_alive(self, role: str) -> bool:
         return any(name == role and thread.is_alive() for name, thread in self._threads)
 
+    def has_ended(self, role: str, within_s: float) -> bool:
+        """Wait for one."""
+        for name, thread in self._threads:
+            if name == role:
+                thread.join(within_s)
+        return not self.is_alive(role)
+
     def join_all(self) -> list[str]:
         """Wait for all within one deadline of 5 s; returns the roles that are still running."""
         deadline = Deadline(JOIN_S)

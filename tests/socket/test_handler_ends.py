@@ -102,6 +102,25 @@ def test_a_part_that_fails_ends_the_call_and_the_others(monkeypatch: pytest.Monk
         assert len(closes) == 1, "a proper close, not a broken line"
 
 
+def test_a_send_that_is_under_way_ends_before_the_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as model, carrier_ends(64 * 1024) as ends:
+        really, sending = ends.carrier.send, threading.Event()
+
+        def slowly(message: str) -> None:
+            sending.set()
+            threading.Event().wait(0.2)
+            really(message)
+
+        monkeypatch.setattr(ends.carrier, "send", slowly)
+        call = Call(ends, model)
+        assert sending.wait(20)
+        ends.say(TEXT, b'{"event":"stop","streamSid":"MZ1","stop":{}}')
+        frames = list(ends.reading.frames())
+        call.thread.join(20)
+        assert not call.thread.is_alive()
+        assert [opcode for opcode, _ in frames][-1] == CLOSE, "a proper close, not a broken line"
+
+
 def test_closed_twice_is_closed_once_and_a_caller_who_hangs_up_is_heard() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as model, carrier_ends(64 * 1024) as ends:
         call = Call(ends, model)
