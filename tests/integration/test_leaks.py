@@ -54,7 +54,7 @@ def test_nothing_is_left_of_any_ending(mode):
 
 def faults_of(mode: str, leak: str) -> str:
     conf = Path(__file__).with_name("leaking_conf.py")
-    with run_on(mode, conf=conf, env={"LEAK": leak, "LEAK_CONF": str(CONFS[mode])}) as run:  # type: ignore[index]
+    with run_on(mode, conf=conf, env={"LEAK": leak, "LEAK_CONF": str(CONFS[mode])}) as run:
         run.take_rest()
         return "\n".join(run.phase(endings.ENDINGS[0], 2).faults)
 

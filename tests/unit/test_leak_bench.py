@@ -1,5 +1,7 @@
 """The leak bench's own judgement, without a stack: logs, figures, slope."""
 
+from collections.abc import Sequence
+
 import orjson
 import pytest
 
@@ -28,7 +30,7 @@ GOOD = [
 ]
 
 
-def logged(lines, level="INFO"):
+def logged(lines: Sequence[str | markers.Line], level: str = "INFO") -> list[str]:
     return [
         orjson.dumps(
             {
@@ -44,7 +46,7 @@ def logged(lines, level="INFO"):
     ]
 
 
-def faults(lines, level="INFO"):
+def faults(lines: Sequence[str | markers.Line], level: str = "INFO") -> list[str]:
     logs = call_log.read(logged(lines, level))
     return logs.faults + [fault for stream in logs.streams.values() for fault in stream.faults()]
 

@@ -30,11 +30,12 @@ class _Core:
         self.events.append(event)
 
 
-def started():
+def started() -> tuple[_Core, threading.Event, threading.Thread]:
     core, stop = _Core(), threading.Event()
-    thread = threading.Thread(target=TwilioTx(_Socket(), TwilioWriter("MZ1"), core, stop).run, daemon=True)
+    tx = TwilioTx(_Socket(), TwilioWriter("MZ1"), core, stop)  # type: ignore[arg-type]  # what it needs of them
+    thread = threading.Thread(target=tx.run, daemon=True)
     thread.start()
-    assert core.taken.wait(2.0)
+    assert core.taken.wait(15.0)
     return core, stop, thread
 
 

@@ -8,7 +8,7 @@ from media_ws_ai.runtime.drain import Drain
 from media_ws_ai.runtime.registry import Registry
 
 
-def a_worker(registry):
+def a_worker(registry: Registry) -> tuple[SimpleNamespace, Drain, threading.Event]:
     drain = Drain(registry, 8.0, lambda: True)
     drain.watch()
     closed = threading.Event()
