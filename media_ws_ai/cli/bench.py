@@ -10,6 +10,7 @@ import click
 
 BENCHES: Final = {
     "answer": ("media_ws_ai.bench.answer:answer", "One long answer, and a cut in its middle, by the stopwatch."),
+    "bargein": ("media_ws_ai.bench.bargein:bargein", "Does the caller begin to speak? On labelled audio."),
     "leaks": ("media_ws_ai.bench.leaks:leaks", "Hundreds of calls, every kind of ending; nothing may be left."),
     "stall": ("media_ws_ai.bench.stall:stall", "What must not disturb running calls."),
 }
@@ -36,4 +37,4 @@ class BenchGroup(click.Group):
 
 @click.group(cls=BenchGroup)
 def bench() -> None:
-    """Measure: answer, leaks, stall."""
+    """Measure: answer, bargein, leaks, stall."""
