@@ -9,7 +9,7 @@ from typing import Final
 
 LEAST_GATE: Final = 45.0
 """-57 dBFS: below it lies the noise of any line, and no caller who could be understood."""
-OVER_MEAN: Final = 1.8
+OVER_MEAN: Final = 1.75
 """5 dB: speech that is 5 dB over its noise stands higher than this in its vowels."""
 DEVIATIONS: Final = 4.0
 RATE: Final = 0.03

@@ -3,7 +3,7 @@
 import audioop
 from typing import Final
 
-EMPHASIS: Final = 0.6
+EMPHASIS: Final = 0.75
 """Lifts the highs before the comparison: what has only lows (wind, traffic) resembles itself whatever it is."""
 SHORTEST_LAG_BYTES: Final = 20
 """2.5 ms at 4 kHz: 400 Hz; a shorter lag compares a sound with itself."""

@@ -22,10 +22,10 @@ VOICED_FRAMES: Final = 8
 """A candidate has at least so many (audit B1)."""
 PERIODIC_FRAMES: Final = 4
 """… of which so many are periodic: the rest may be "s" and "t"."""
-PERIODIC: Final = 0.46
+PERIODIC: Final = 0.44
 GAP_FRAMES: Final = 5
 """Within a run: the closure of a "t" or "k" between two syllables is up to 100 ms."""
-IN_RUN: Final = 0.82
+IN_RUN: Final = 0.8
 """Once two frames were periodic, this share of the gate is enough: the end of a syllable is weaker than its vowel."""
 HINT_FRAMES: Final = 2
 GIVE_UP_FRAMES: Final = 16
@@ -41,8 +41,10 @@ PROOF_FRAMES: Final = 6
 PERIODIC_STILL: Final = 0.42
 HOLD_GROWTH: Final = 1.015
 """A frame (double in 0.9 s): a noise that got in must not hold a candidate for ever."""
-WITHIN_TOP: Final = 0.1
-"""20 dB: what is weaker than the candidate's loudest frame by more is what remains when the caller stops."""
+MOST_HOLD: Final = 0.35
+"""… but every syllable of a caller who goes on comes within 9 dB of the loudest one not long ago."""
+WITHIN_TOP: Final = 0.15
+"""16 dB: what is weaker than the candidate's loudest frame by more is what remains when the caller stops."""
 TOP_FADE: Final = 0.99
 STEADY_FRAMES: Final = 30
 STEADY_RATIO: Final = 1.5
@@ -149,8 +151,8 @@ class Detector:
 
     def _go_on(self, pcm: bytes, level: int) -> None:
         """A candidate is pending: is this frame still it?"""
-        self._hold *= HOLD_GROWTH
         self._top = max(level, self._top * TOP_FADE)
+        self._hold = min(self._hold * HOLD_GROWTH, max(self._hold, self._top * MOST_HOLD))
         self._steady.append(level)
         if len(self._steady) >= STEADY_FRAMES:
             low, high = min(self._steady), max(self._steady)

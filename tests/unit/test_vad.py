@@ -86,6 +86,13 @@ def test_a_candidate_ends_300_ms_after_the_voice_and_a_pause_within_a_sentence_d
     assert not any(answers[end + 17 :])
 
 
+def test_a_caller_who_talks_on_stays_heard() -> None:
+    answers = run([*quiet(1), *voice(12, -24), *quiet(1)])
+    (at,) = raised(answers)
+    assert all(answers[at : 13 * 50])
+    assert not answers[-1]
+
+
 def test_a_voice_over_keypad_tones_is_heard() -> None:
     speech = [*quiet(1), *voice(2, -20), *quiet(1)]
     assert raised(run(add(speech, [*quiet(1.5), *keypad(2.5, "1", -30)])))
@@ -165,6 +172,20 @@ def test_sent_is_optional_and_none_is_silence() -> None:
     for frame in frames(near):
         silent.sent(None)
         assert silent.feed(frame, True) == untold.feed(frame, False)
+
+
+def test_a_quiet_caller_is_not_taken_for_an_echo() -> None:
+    """As loud as an echo could be, and nothing like what was sent."""
+    caller = [*([0.0] * 24_000), *voice(1.2, -36, 210, seed=77), *([0.0] * 24_000)]
+    (at,) = raised(run(add(caller, noise(7, -62)), frames(our_voice(7))))
+    assert 150 + VOICED_FRAMES - 1 <= at <= 165
+
+
+def test_louder_than_an_echo_can_be_is_the_caller() -> None:
+    """Without a search: the line never gives our voice back at a sixth of its strength or more."""
+    far = our_voice(7)
+    answers = run(add(scaled(delayed(far, 200), -8), noise(7, -62)), frames(far))
+    assert any(answers)
 
 
 @pytest.mark.parametrize("frame", [b"", SILENCE[:-1], SILENCE + b"\xff"])
