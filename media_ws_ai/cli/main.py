@@ -8,6 +8,7 @@ COMMANDS = {
     "run": ("media_ws_ai.cli.run:run", "Start everything; place a first call."),
     "call": ("media_ws_ai.cli.call:call", "Place a simulated call against any worker."),
     "bench": ("media_ws_ai.cli.bench:bench", "Measure: answer, leaks, stall."),
+    "judge": ("media_ws_ai.cli.judge:judge", "Ask the judges: JSON lines in, verdict and reason out."),
     "db": ("media_ws_ai.cli.db:db", "The database: start, stop, url, upgrade, seed."),
     "clips": ("media_ws_ai.cli.clips:clips", "Render the spoken clips anew."),
 }

@@ -17,13 +17,14 @@ CONTEXTS = (WHILE_AGENT_SPEAKING, AFTER_AGENT_QUESTION)
 _CLASSES = word_classes("backchannels")
 # What is drawn out, hummed or laughed has no spelling of its own: these are shapes of sound, not words.
 _SHAPES = {
-    "filler": r"{filler}|א+ה+|א{2,}|או?[מם]{2,}|או?מ|ה+[מם]{2,}|המ|[מם]+|אה+[מם]{3,}|uh+|uh*m{1,}|e+r+m*|h+m+|m{2,}|a+h+|e+h+",
-    "mhm": r"{mhm}|א+ה+א+|א+ה+ הא+|א?מ+ ה+מ+|א?מ+ה+מ+|מ+ה+מ+|m+ ?h+m+|[ua]+h+ ?h+[ua]+h+",
+    "filler": r"{filler}|א+ה+|א{2,}|או?[מם]{2,}|או?מ|ה+[מם]{2,}|המ|[מם]+|אה+[מם]{3,}"
+    r"|uh+|uh*m{1,}|e+r+m*|h+m+|m{2,}|a+h+|e+h+",
+    "mhm": r"{mhm}|א+ה+א+|א+ה+ הא+|ה[מם]+ ה[מם]+|א?מ+ ה+מ+|א?מ+ה+מ+|מ+ה+מ+|m+ ?h+m+|[ua]+h+ ?h+[ua]+h+",
     "ack": r"{ack}|(?:אני )?{attending}(?: {taken_object})?|{taken_in}(?: {taken_object})?",
     "newsmark": r"{newsmark}|יוא+ו+|wo+w+|o{2,}h*|oh+",
     "yes": r"{yes}",
     "prompt": r"{prompt}|נו+",
-    "noise": r"{noise}|ח{2,}|ה{3,}|ח[הא]+(?: ח[הא]+)*|ה[הא]+(?: ה[הא]+)+|הא+ה+א+|ש{3,}|אה+[מם]{1,2}|"
+    "noise": r"{noise}|פ?ח{2,}|פ[חפ]+|ה{3,}|ח[הא]+(?: ח[הא]+)*|ה[הא]+(?: ה[הא]+)+|הא+ה+א+|ש{3,}|אה+[מם]{1,2}|"
     r"(?:h[aeiou]+h*)(?: ?h[aeiou]+h*)+|sh{2,}|sh",
 }
 _SCANNER = Scanner(_CLASSES, _SHAPES)

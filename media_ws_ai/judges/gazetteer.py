@@ -13,9 +13,9 @@ from media_ws_ai.judges.text import fold
 
 _GERESH = re.compile(r"['׳´’‘`]")
 _LATIN_ALIKE = (
-    ("kefar", "kfar"), ("kafar", "kfar"), ("beit", "bet"), ("beth", "bet"), ("qiriat", "kiryat"), ("q", "k"), ("tz", "z"),
-    ("ts", "z"), ("kh", "h"), ("ch", "h"), ("ph", "f"), ("w", "v"), ("ck", "k"), ("iy", "i"), ("ee", "i"), ("oo", "u"),
-    ("ei", "e"), ("ai", "e"), ("y", "i"), ("c", "k"), ("dj", "j"), ("al ", "el "),
+    ("kefar", "kfar"), ("kafar", "kfar"), ("beit", "bet"), ("beth", "bet"), ("qiriat", "kiryat"), ("q", "k"),
+    ("tz", "z"), ("ts", "z"), ("kh", "h"), ("ch", "h"), ("ph", "f"), ("w", "v"), ("ck", "k"), ("iy", "i"), ("ee", "i"),
+    ("oo", "u"), ("ei", "e"), ("ai", "e"), ("y", "i"), ("c", "k"), ("dj", "j"), ("al ", "el "),
 )  # fmt: skip
 _NEAR_ENOUGH = 84.0
 _NEAR_LETTERS = 5
@@ -42,8 +42,9 @@ def key(text: str) -> str:
     """A name as it is compared: full and short spelling, ה/א at the end, doubled letters and Latin habits made one."""
     words = []
     for word in fold(text).split():
-        plain = re.sub(r"(.)\1+", r"\1", word)
+        plain = re.sub(r"([יו])\1+", r"\1", word)
         if plain.isascii():
+            plain = re.sub(r"(.)\1+", r"\1", plain)
             for habit, common in _LATIN_ALIKE:
                 plain = plain.replace(habit, common)
             plain = re.sub(r"(.)\1+", r"\1", plain.removesuffix("h") if len(plain) > 3 else plain)
@@ -67,9 +68,12 @@ def _tight(text: str) -> str:
 
 
 def _forms(item: dict[str, Any]) -> Iterator[str]:
-    yield item["name"]
-    yield from item["variants"]
-    yield from item["names_en"]
+    for form in (item["name"], *item["variants"], *item["names_en"]):
+        if form not in item["weak"]:
+            yield form
+        plain = form.partition("(")[0].strip()
+        if plain != form and plain not in item["weak"]:
+            yield plain
 
 
 class Gazetteer:
@@ -101,18 +105,23 @@ class Gazetteer:
                 self._weak[key(form)].add(code)
         self._known = list(self._strong)
 
-    def find(self, form: str) -> Found | None:
-        """The places of this very form, under any spelling; None when it is no form of any."""
+    def find(self, form: str, spelled: bool = False) -> Found | None:
+        """The places of this very form, under any spelling; None when it is no form of any.
+
+        `spelled` asks for the words as they stand: within a sentence, words run together mean nothing.
+        """
         if has_geresh(form):
             exact = self._exact.get(_GERESH.sub("'", form).casefold().strip(" .,!?"))
             if exact:
                 return self._found(exact)
-        strong = self._strong.get(key(form)) or self._strong.get(_tight(form))
+        strong = self._strong.get(key(form)) or (None if spelled else self._strong.get(_tight(form)))
         if strong:
             return self._found(strong)
         weak = self._weak.get(key(form))
         if weak:
             return self._found(weak, weak=True)
+        if spelled:
+            return None
         bones = skeleton(form)
         by_bones = self._bones.get(bones, set())
         return self._found(by_bones) if len(by_bones) == 1 and len(bones) > 2 and len(fold(form)) > 3 else None

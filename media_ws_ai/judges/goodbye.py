@@ -22,7 +22,8 @@ _SHAPES = {
     "parting_wish": r"{night}(?: {for_you})?(?: שיהיה)?"
     r"|(?:{let_be} )?(?:{for_you} )?{go_on} (?:{time_he}(?: {good_he})+|{good_he} {time_he}|{time_en})(?: {for_you})?"
     r"|enjoy (?:{go_on} |your |the )?{time_en}",
-    "wish": r"(?:{let_be} )?(?:{for_you} )?(?:{go_on} )?(?:{for_you} )?{time_he}(?: {good_he})+(?: {let_be})?(?: {for_you})?"
+    "wish": r"(?:{let_be} )?(?:{for_you} )?(?:{go_on} )?(?:{for_you} )?{time_he}(?: {good_he})+"
+    r"(?: {let_be})?(?: {for_you})?"
     r"|(?:{let_be} )(?:{for_you} )*(?:{good_en} )*{time_en}(?: ahead)?|(?:{good_en} )+{time_en}(?: to you)?"
     r"|(?:{let_be} )?(?:{for_you} )?{blessing}(?: {for_you})?(?: שיהיה)?",
     "back_at_you": r"{back_at_you}",
@@ -40,9 +41,10 @@ _TOLD = frozenset(_CLASSES["told"])
 _NOT_FREE = frozenset(_CLASSES["not_free"])
 _ASKS = frozenset(_CLASSES["asks"])
 _TAGS = frozenset(_CLASSES["tag_question"])
-_BESIDE = frozenset({"soft", "thanks", "done", "peace"})
+_BESIDE = frozenset({"soft", "thanks", "done", "back_at_you"})
+_LEAVING = frozenset({"ends", "wish", "parting_wish", "meet_again"})
 _GREETINGS = frozenset({"greeting", "evening"})
-_NAME_WORDS = 3
+_NAME_WORDS = 2  # "bye Danny", "goodbye Mr Cohen"
 
 
 def judge(text: str, turn: str = "later") -> Verdict:
@@ -62,7 +64,7 @@ def judge(text: str, turn: str = "later") -> Verdict:
 
 def _without_bye(said: Sequence[tuple[list[Piece], bool]], turn: str) -> Verdict:
     """No plain "bye" was said: the last clause must be a whole wish, announcement or see-you."""
-    last, asked = said[-1]
+    last, asked = _leaving_clause(said)
     kinds = {piece.kind for pieces, _ in said for piece in pieces}
     ending = {piece.kind for piece in last}
     if CONTENT in ending or asked and "ends" not in ending:
@@ -72,9 +74,8 @@ def _without_bye(said: Sequence[tuple[list[Piece], bool]], turn: str) -> Verdict
     if "meet_again" in ending:
         if last[-1].text in _TAGS and last[-1].kind != "meet_again":
             return Verdict(STAYS, "question")
-        return Verdict(STAYS, "greeting") if turn == "first" and len(said) == 1 and "peace" in ending else (
-            Verdict(GOODBYE, "see_you")
-        )
+        met = turn == "first" and len(said) == 1 and "peace" in ending
+        return Verdict(STAYS, "greeting") if met else Verdict(GOODBYE, "see_you")
     if "parting_wish" in ending:
         return Verdict(GOODBYE, "wish")
     if kinds & _GREETINGS and not ("evening" in ending and turn != "first" and CONTENT not in kinds):
@@ -89,6 +90,17 @@ def _without_bye(said: Sequence[tuple[list[Piece], bool]], turn: str) -> Verdict
     if kinds <= {"thanks", "done", "soft", "back_at_you"} and closed:
         return Verdict(STAYS, "pre_closing")
     return Verdict(STAYS, "greeting" if "peace" in kinds else "no_leave_taking")
+
+
+def _leaving_clause(said: Sequence[tuple[list[Piece], bool]]) -> tuple[list[Piece], bool]:
+    """The last clause that takes leave when only thanks and the like follow it, else the last clause."""
+    for pieces, asked in reversed(said):
+        kinds = {piece.kind for piece in pieces}
+        if kinds & _LEAVING and CONTENT not in kinds and not asked:
+            return pieces, asked
+        if not kinds <= _BESIDE:
+            break
+    return said[-1]
 
 
 def _farewell(flat: Sequence[Piece]) -> str:

@@ -25,7 +25,7 @@ _CREDIT_MARK = re.compile(r"(?:^|\s)[^\s:]+\s*:")
 def _whole(*names: str) -> re.Pattern[str]:
     """Matches a text made only of these classes."""
     words = any_of([phrase for name in names for phrase in _CLASSES[name]])
-    return re.compile(f"(?:{words}(?: |$))+")
+    return re.compile(f"(?:ו?{words}(?: |$))+")
 
 
 def _within(*names: str) -> re.Pattern[str]:
@@ -35,18 +35,22 @@ def _within(*names: str) -> re.Pattern[str]:
 _THANKS_FOR_VIEWING = re.compile(f"{any_of(_CLASSES['thank'])} {any_of(_CLASSES['that_you'])}(?: |$)")
 _THANKS_FOR_LISTENING = re.compile(f"{any_of(_CLASSES['thank'])} {any_of(_CLASSES['that_you_weak'])}$")
 _MEDIUM, _ADDRESS, _OWN = _within("medium"), _within("address_many"), _within("own_business")
-_SUBSCRIBE_ALONE = re.compile(r"(?:(?:please|dont forget to|remember to|make sure to|and|now) )*(?:like (?:and )?)?(?:share (?:and )?)?subscribe(?: now| below)?$|"
-                              r"(?:אל תשכחו )?(?:הירשמו|הרשמו|תירשמו)(?: עכשיו)?$")  # fmt: skip
+_URGED = r"(?:(?:please|dont forget to|remember to|make sure to|and|now|like|share) )*"
+_SUBSCRIBE_ALONE = re.compile(_URGED + r"subscribe(?: now| below)?$|(?:אל תשכחו )?(?:הירשמו|הרשמו|תירשמו)(?: עכשיו)?$")
+_SUBSCRIBE_TO = re.compile(_URGED + r"subscribe to (?:my|our|the|this) (?:\w+ )?(?:channel|podcast|page)")
+_NEXT_TIME = re.compile(r"see you|bye|נתראה|להתראות|ניפגש|נפגש|welcome|ברוכים הבאים")
 _ON_AIR, _ON_AIR_WORD, _CROWD = _whole("on_air", "crowd", "thank"), _within("on_air"), _within("crowd")
 _CREDIT_HEAD = re.compile(f"ו?{any_of(_CLASSES['credit'])}(?: |$)")
 _CREDIT_ONLY = re.compile(f"(?:ו?{any_of((*_CLASSES['credit'], 'and', 'the'))}(?: |$))+")
 _CREDIT_BY, _CREDIT_STRONG = _within("credit_by"), _whole("credit_strong")
+_HEADINGS = frozenset({"שאלה", "שאלות", "frequently", "שיחת", "תמלול"})
 _SOUND, _STRAY = _whole("sound"), _whole("stray")
-_POLITE = _whole("polite", "thank", "crowd")
+_POLITE, _AGREEING = _whole("polite", "thank", "crowd", "agreeing"), _whole("agreeing")
 _META, _META_ORDER, _META_ANCHOR = _within("meta"), _within("meta_order"), _within("meta_anchor")
 _FOREIGN_MEDIUM, _FOREIGN_REQUEST = _within("foreign_medium"), _within("foreign_request")
 _FOREIGN_THANKS = _whole("foreign_thanks_caller")
 _REQUEST_PARTS = tuple(word for word in _CLASSES["foreign_request"] if scripts(word) - _CALLER_SCRIPTS)
+_MEDIUM_PARTS = tuple(word for word in _CLASSES["foreign_medium"] if scripts(word) - _CALLER_SCRIPTS)
 _FOREIGN_LATIN = frozenset(_CLASSES["foreign_latin"])
 
 
@@ -79,9 +83,11 @@ def _native(plain: str, folded: str, words: Sequence[str]) -> Verdict:
         return Verdict(DROP, "credits")
     if _ON_AIR.fullmatch(folded) and _ON_AIR_WORD.search(folded):
         return Verdict(DROP, "on_air")
+    if _SUBSCRIBE_TO.match(folded) and not asked:
+        return Verdict(DROP, "subscribe")
     if not own and (_SUBSCRIBE_ALONE.match(folded) or _MEDIUM.search(folded) and _ADDRESS.search(folded)):
         return Verdict(DROP, "subscribe")
-    if _MEDIUM.search(folded) and re.search(r"(?:see you|נתראה|ניפגש|נפגש|welcome|ברוכים הבאים)", folded) and not asked:
+    if _MEDIUM.search(folded) and _NEXT_TIME.search(folded) and not asked:
         return Verdict(DROP, "outro")
     if _prompt_echo(folded, words, own):
         return Verdict(DROP, "prompt_echo")
@@ -89,8 +95,9 @@ def _native(plain: str, folded: str, words: Sequence[str]) -> Verdict:
         return Verdict(DROP, "stray_word")
     if _THANKS_FOR_LISTENING.match(folded):
         return Verdict(LOW, "outro")
-    if _POLITE.fullmatch(folded):
-        spoken_to_many = _CROWD.search(folded) and len(words) > len("שלום לכולם".split()) and "HEBREW" not in scripts(folded)
+    if _POLITE.fullmatch(folded) and not _AGREEING.fullmatch(folded):
+        # A wish to a crowd is a broadcast's; a greeting of two words may be said into any room.
+        spoken_to_many = _CROWD.search(folded) and len(words) > 2 and "HEBREW" not in scripts(folded)
         return Verdict(DROP, "outro") if spoken_to_many else Verdict(LOW, "polite")
     if _SOUND.fullmatch(folded):
         return Verdict(LOW, "sound_word")
@@ -116,11 +123,12 @@ def _prompt_echo(folded: str, words: Sequence[str], own: bool) -> bool:
     share = covered / len(words)
     if _META_ORDER.match(folded) and share >= 0.6:
         return True
-    bare = sum(word[1:] in _CLASSES["meta"] for word in words if word[0] in "ובה" and word not in _CLASSES["meta"])
+    bare = sum(word[1:] in _CLASSES["meta"] for word in words if word[0] in "ובהל" and word not in _CLASSES["meta"])
     anchored = _META_ANCHOR.search(folded) is not None
-    return anchored and len(words) > 1 and (covered + bare) / len(words) >= 0.8 and (
-        len(words) >= 4 or covered == len(words) and words[0] in ("שאלה", "שאלות", "frequently", "שיחת", "תמלול")
-    )
+    if not anchored or (covered + bare) / len(words) < 0.8:
+        return False
+    heading = len(words) > 1 and covered == len(words) and words[0] in _HEADINGS
+    return heading or len(words) >= 4
 
 
 def _looped(words: Sequence[str]) -> bool:
@@ -150,15 +158,15 @@ def _is_foreign_latin(folded: str, words: Sequence[str], plain: str, lang: str) 
     foreign = sum(word in _FOREIGN_LATIN for word in words)
     accented = any(ord(char) > 0xBF and char.isalpha() for char in plain) or "¡" in plain or "¿" in plain
     known = _FOREIGN_THANKS.fullmatch(folded) is not None or _FOREIGN_MEDIUM.search(folded) is not None
-    return lang == "other" or (accented or foreign * 2 >= len(words)) and (foreign > 0 or known) or (
-        known and lang != "en" and not _MEDIUM.search(folded)
-    )
+    if lang == "other" or known and not _MEDIUM.search(folded):
+        return True
+    return (accented or foreign * 2 >= len(words)) and (foreign > 0 or known)
 
 
 def _foreign(folded: str, written: frozenset[str]) -> Verdict:
     """Another language: outros and credits are dropped, thanks need evidence, a request is a caller."""
     request = _FOREIGN_REQUEST.search(folded) or any(part in folded for part in _REQUEST_PARTS)
-    if _FOREIGN_MEDIUM.search(folded):
+    if _FOREIGN_MEDIUM.search(folded) or any(part in folded for part in _MEDIUM_PARTS):
         return Verdict(DROP, "foreign_outro")
     if _FOREIGN_THANKS.fullmatch(folded):
         return Verdict(LOW, "foreign_polite")

@@ -53,9 +53,7 @@ class Scanner:
 
     def __init__(self, classes: Mapping[str, Sequence[str]], shapes: Mapping[str, str]) -> None:
         words = {name: any_of(phrases) for name, phrases in classes.items()}
-        self._shapes = [
-            (kind, re.compile(f"(?:{_filled(shape, words)})(?= |$)")) for kind, shape in shapes.items()
-        ]
+        self._shapes = [(kind, re.compile(f"(?:{_filled(shape, words)})(?= |$)")) for kind, shape in shapes.items()]
         self._one_word = re.compile(r"\S+")
 
     def scan(self, folded: str) -> list[Piece]:

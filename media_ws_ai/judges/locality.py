@@ -4,10 +4,11 @@ After a city question a name is taken, confirmed (it is also a first name, a day
 namesakes or completed; elsewhere only a name that is hardly anything else is taken.
 """
 
+import re
 from collections.abc import Iterator
 
 from media_ws_ai.judges.gazetteer import Found, has_geresh, key, packaged_gazetteer
-from media_ws_ai.judges.lexicon import word_classes
+from media_ws_ai.judges.lexicon import any_of, word_classes
 from media_ws_ai.judges.text import fold, without_tags
 from media_ws_ai.judges.verdict import LocalityVerdict
 
@@ -22,6 +23,8 @@ _SHORT_LETTERS = 3
 _GAZETTEER = packaged_gazetteer()
 _CLASSES = word_classes("places")
 _REGIONS = frozenset(key(region) for region in _CLASSES["region"])
+_STREETS = frozenset(_CLASSES["street"])
+_INTRODUCES = re.compile(rf"(?<!\S){any_of(_CLASSES['introduces'])}(?!\S)")
 _CARRIERS = frozenset(_CLASSES["carrier"])
 
 
@@ -55,6 +58,8 @@ def judge(text: str, context: str = IN_CITY_SLOT) -> LocalityVerdict:
             return _verdict("complete", "region")
         if found and not _is_head(begun, found):
             return _worth(form, found, in_slot)
+        if form != bare:
+            continue
         if len(begun) > 1:
             return _verdict("complete" if in_slot else "not_city", "partial_name")
         if begun and in_slot:
@@ -69,6 +74,8 @@ def _is_head(begun: tuple[object, ...], found: Found) -> bool:
 
 def _worth(form: str, found: Found, in_slot: bool) -> LocalityVerdict:
     """What a found name is worth, in the city slot and elsewhere."""
+    if found.weak and not in_slot:
+        return _verdict("not_city", "weak_form", found)
     if len(found.places) > 1:
         return _verdict("disambiguate", "namesakes", found)
     place = found.places[0]
@@ -85,16 +92,28 @@ def _worth(form: str, found: Found, in_slot: bool) -> LocalityVerdict:
 def _inside(bare: str, in_slot: bool) -> LocalityVerdict:
     """No reading of the whole: a name within a sentence, or a near miss of one."""
     words = bare.split()
+    if _INTRODUCES.search(fold(bare)):
+        return _verdict("not_city", "a_name_is_said")
     for size in range(min(_LONGEST_NAME_WORDS, len(words) - 1), 0, -1):
         for at in range(len(words) - size + 1):
+            if _in_a_street(words, at, size):
+                continue
             for form in _readings(" ".join(words[at : at + size])):
-                found = _GAZETTEER.find(form)
+                found = _GAZETTEER.find(form, spelled=True)
                 if found and not found.weak and key(form) not in _AMBIGUOUS and len(fold(form)) > 2:
                     return _worth(form, found, in_slot)
     near = _GAZETTEER.near(bare) if in_slot else None
     if near:
         return _verdict("confirm" if len(near.places) == 1 else "disambiguate", "near_spelling", near)
     return _verdict("not_city", "no_locality")
+
+
+def _in_a_street(words: list[str], at: int, size: int) -> bool:
+    """Whether these words are, or name, a street ("on Haifa Street", "שדרות רוטשילד")."""
+    before = {fold(form) for form in _readings(words[at - 1])} if at else set()
+    after = {fold(words[at + size])} if at + size < len(words) else set()
+    own = {fold(form) for form in _readings(words[at])} if size == 1 and after else set()
+    return bool((before | own | {word for word in after if word.isascii()}) & _STREETS)
 
 
 def _readings(form: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ WEAK = frozenset(_folded(_DATA["weak"]))
 SOFT = frozenset(_DATA["soft"])
 TEMPORAL = frozenset(_DATA["focus"]["temporal"])
 PLACE = frozenset(_DATA["focus"]["place"])
+MEASURE = frozenset(_DATA["focus"]["measure"])
+PERSON = frozenset(_DATA["focus"]["person"])
 ANY_INTERROGATIVE = frozenset(_DATA["focus"]["any_interrogative"])
 
 _INTERROGATIVE, _GUARD, _NUMBER = _by_word("interrogatives"), _by_word("guards"), _by_word("numbers")
@@ -39,7 +41,22 @@ _LONG_WORDS = re.compile(
 _PREFIXES = "ובלמהשכ"
 _SUFFIXES = ("יהם", "ים", "ות", "כם", "ך", "י", "ה", "ת", "ing", "ed", "es", "s")
 _PLURAL = re.compile(r"מספר ה?\S{3,}(?:ים|ות)(?= |$)")
-_VERIFIES = re.compile(r"(?:האם )?(?:זה|זו|זאת) ה|is (?:this|that) (?:your|the|a)|(?:האם )?ה?\S+ ש(?:לך|לכם) (?:הוא|היא|זה)")
+_CALLED = re.compile(r"(?<!\S)(?:ו?איך|כיצד) (?:קוראים|נקרא|נקראת) ל(?!ך |ך$|כם)(?=\S)")
+_PREFERENCE = re.compile(
+    r"מסוימ?ת?(?= |$)|מסוים(?= |$)|you prefer|you would prefer|in particular|(?:particular|specific|preferred)(?= )"
+)
+_VERIFIES = re.compile(
+    r"(?:האם )?(?:זה|זו|זאת) ה|is (?:this|that) (?:your|the|a)|(?:האם )?ה?\S+ ש(?:לך|לכם) (?:הוא|היא|זה)"
+)
+
+
+# What the first says, the second only says again.
+_FINER = (
+    ("surname", "name"), ("firstname", "name"), ("company", "name"), ("birth", "day"), ("birth", "name"),
+    ("phone", "call"), ("hmo", "insurance"), ("email", "address"), ("since", "start"), ("source", "hearing_us"),
+    ("size", "dwelling"), ("name", "call"), ("onemoreask", "help"), ("callback", "call"), ("reason", "inquiry"),
+    ("opponent", "people"), ("family_doctor", "doctor"), ("idnumber", "name"), ("budget", "payment"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ def read(question: str) -> Asked:
     numbers: set[str] = set()
     words: list[str] = []
     unknown: list[str] = []
-    rest = folded
+    rest = _CALLED.sub("מה שם ה", folded)
     if _PLURAL.search(rest):
         rest = rest.replace("מספר", "כמה", 1)
     request = _REQUEST.search(rest)
@@ -93,7 +110,7 @@ def read(question: str) -> Asked:
             words.append(name if table in ("concept", "word") else token)
     return Asked(
         _interrogative(interrogatives, request is not None, folded, concepts),
-        _settled(interrogatives, concepts, guards, numbers),
+        _settled(interrogatives, concepts, guards, numbers, unknown),
         frozenset(guards - {"more"} if "move" in concepts else guards),
         frozenset(numbers),
         tuple(words),
@@ -140,34 +157,38 @@ def _interrogative(found: list[str], request: bool, folded: str, concepts: set[s
         return named[0]
     if found:
         return "which"
-    if request and concepts:
+    if (request or _PREFERENCE.search(folded)) and concepts:
         return "which"
     if _VERIFIES.match(folded):
         return ""
-    if len(folded.split()) <= 4 and folded.startswith(("and ", "ו")) and concepts:
+    words = folded.split()
+    if concepts and (len(words) <= 4 and folded.startswith(("and ", "ו")) or len(words) <= 3 and words[0] == "אפשר"):
         return "any"
-    return ""
+    return "any" if words and _is_noun(words[0]) and "או" not in words else ""
 
 
-def _settled(found: list[str], concepts: set[str], guards: set[str], numbers: set[str]) -> frozenset[str]:
+def _is_noun(word: str) -> bool:
+    """Whether a question that begins with this word is an ellipsis: a thing or a number, no verb in the future."""
+    return word[0] not in "לתנש" and (word in _CONCEPT or word in _NUMBER) and word not in _GUARD
+
+
+def _settled(
+    found: list[str], concepts: set[str], guards: set[str], numbers: set[str], unknown: list[str]
+) -> frozenset[str]:
     """The concepts, once those that only repeat or replace another are settled."""
     settled = set(concepts)
     if "why" in found:
         settled.add("reason")
-    if "howmany" in found and not settled and not numbers:
+    if "howmany" in found and not settled and not numbers and not unknown:
         settled.add("people")
     if "howmany" in found and settled == {"payment"} and "past" not in guards:
         settled = {"budget"}
     if numbers:
         settled -= TEMPORAL
-    for finer, coarser in (
-        ("surname", "name"), ("firstname", "name"), ("company", "name"), ("birth", "day"), ("birth", "name"),
-        ("phone", "call"), ("hmo", "insurance"), ("email", "address"), ("since", "start"), ("source", "hearing"),
-        ("size", "dwelling"), ("name", "call"), ("onemoreask", "help"), ("callback", "call"), ("reason", "inquiry"),
-    ):  # fmt: skip
+    for finer, coarser in _FINER:
         if finer in settled:
             settled.discard(coarser)
-    if settled & {"street", "city", "neighborhood"}:
+    if settled & (PERSON | {"street", "city", "neighborhood"}):
         settled.discard("name")
     if "help" in settled and "more" in guards:
         settled = (settled - {"help"}) | {"onemoreask"}

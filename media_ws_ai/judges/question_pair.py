@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz
 
-from media_ws_ai.judges.question import ANY_INTERROGATIVE, PLACE, SOFT, TEMPORAL, Asked, read
+from media_ws_ai.judges.question import ANY_INTERROGATIVE, MEASURE, PERSON, PLACE, SOFT, TEMPORAL, Asked, read
 from media_ws_ai.judges.verdict import QuestionVerdict
 
 DUPLICATE_FROM = 0.85
 _APART = 0.5  # at most this alike, when they ask different things
 _ALIKE_WORDS = 75.0
+# Asked about these, "when" and "what" come to the same.
+_WHENEVER = frozenset({"birth", "since", "duration", "callback", "reason", "source"})
 
 asked = read
 
@@ -48,15 +50,23 @@ def _interrogatives_agree(one: Asked, other: Asked) -> bool:
     if one.interrogative == other.interrogative or "any" in (one.interrogative, other.interrogative):
         return True
     both = one.concepts & other.concepts
-    if both & ANY_INTERROGATIVE and ("" not in (one.interrogative, other.interrogative) or "onemoreask" in both):
-        return True
     pair = {one.interrogative, other.interrogative}
+    if (
+        both & ANY_INTERROGATIVE
+        and (not pair & {"when", "where", "why"} or both & _WHENEVER)
+        and ("" not in (one.interrogative, other.interrogative) or "onemoreask" in both)
+    ):
+        return True
+    if pair == {"which", "who"}:
+        return bool((one.concepts | other.concepts) & PERSON)
     if pair == {"which", "when"}:
         return bool((one.concepts | other.concepts) & (TEMPORAL | {"birth", "opening", "closing"}))
     if pair == {"which", "where"}:
         return bool((one.concepts | other.concepts) & PLACE)
     if pair == {"which", "how"}:
         return not (one.concepts ^ other.concepts) - SOFT
+    if pair == {"which", "howmany"}:
+        return bool(both & MEASURE)
     if pair in ({"", "howmany"}, {"how", "howmany"}):
         return bool(both) and one.concepts == other.concepts
     return False
@@ -71,6 +81,8 @@ def _topics(one: Asked, other: Asked) -> str:
     if "where" in (one.interrogative, other.interrogative) and not (mine & PLACE and theirs & PLACE):
         mine, theirs = mine - PLACE, theirs - PLACE
     left, right = _unmatched(my_words, their_words), _unmatched(their_words, my_words)
+    if "who" in (one.interrogative, other.interrogative):
+        mine, theirs = mine - PERSON, theirs - PERSON
     apart = (mine ^ theirs) - SOFT
     if not apart and not left and not right:
         if not mine & theirs and mine ^ theirs and not (one.numbers or _same_asking(one, other)):
@@ -80,8 +92,7 @@ def _topics(one: Asked, other: Asked) -> str:
     if apart or not shared:
         return "topic"
     # One side says more in words that no table knows: the same question if what they share outweighs it.
-    extra = min(len(left), len(right)) * 2 + abs(len(left) - len(right))
-    return "" if extra <= 1 and shared >= 1 and (mine & theirs or shared > 1) else "topic"
+    return "" if max(len(left), len(right)) <= 1 and (mine & theirs or len(my_words) > len(left)) else "topic"
 
 
 def _same_asking(one: Asked, other: Asked) -> bool:
