@@ -17,7 +17,7 @@ _LATIN_ALIKE = (
     ("tz", "z"), ("ts", "z"), ("kh", "h"), ("ch", "h"), ("ph", "f"), ("w", "v"), ("ck", "k"), ("iy", "i"), ("ee", "i"),
     ("oo", "u"), ("ei", "e"), ("ai", "e"), ("y", "i"), ("c", "k"), ("dj", "j"), ("al ", "el "),
 )  # fmt: skip
-_NEAR_ENOUGH = 84.0
+_NEAR_ENOUGH = 80.0  # one letter in five; it is only ever asked back
 _NEAR_LETTERS = 5
 
 
