@@ -22,7 +22,7 @@ VOICED_FRAMES: Final = 8
 """A candidate has at least so many (audit B1)."""
 PERIODIC_FRAMES: Final = 4
 """… of which so many are periodic: the rest may be "s" and "t"."""
-PERIODIC: Final = 0.44
+PERIODIC: Final = 0.46
 GAP_FRAMES: Final = 5
 """Within a run: the closure of a "t" or "k" between two syllables is up to 100 ms."""
 IN_RUN: Final = 0.8
