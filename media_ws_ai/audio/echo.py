@@ -20,9 +20,9 @@ KEPT_FRAMES: Final = frames_of_ms(MOST_DELAY_MS + COMPARED_MS)
 MOST_GAIN: Final = 0.15
 """-16 dB: an echo on a telephone line comes back weaker. What is louder is the caller."""
 ALIKE: Final = 0.42
-"""Correlation from which 160 ms may be our voice. On the development set echoes reach 0.8 (median; a tenth of them, under
-noise, less than 0.38), all else 0.25 (a tenth more than 0.47). So one find only postpones a candidate; two at one delay
-are an echo."""
+"""Correlation from which 160 ms may be our voice. On the development set echoes reach 0.8 (median; a tenth of them,
+under noise, less than 0.38), all else 0.25 (a tenth more than 0.47). So one find only postpones a candidate; two at one
+delay are an echo."""
 ALIKE_AGAIN: Final = 0.45
 """The same at the delay of the find before: chance does not hit one place twice."""
 SAME_PLACE_SAMPLES: Final = 8
