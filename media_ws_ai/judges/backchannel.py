@@ -21,7 +21,7 @@ _SHAPES = {
     r"|uh+|uh*m{1,}|e+r+m*|h+m+|m{2,}|a+h+|e+h+",
     "mhm": r"{mhm}|א+ה+א+|א+ה+ הא+|ה[מם]+ ה[מם]+|א?מ+ ה+מ+|א?מ+ה+מ+|מ+ה+מ+|m+ ?h+m+|[ua]+h+ ?h+[ua]+h+",
     "ack": r"{ack}|(?:אני )?{attending}(?: {taken_object})?|{taken_in}(?: {taken_object})?",
-    "newsmark": r"{newsmark}|יוא+ו+|wo+w+|o{2,}h*|oh+",
+    "newsmark": r"{newsmark}|(?:איז[הו]|כמה|how) {exclaimed}|יוא+ו+|wo+w+|o{2,}h*|oh+",
     "yes": r"{yes}",
     "prompt": r"{prompt}|נו+",
     "noise": r"{noise}|פ?ח{2,}|פ[חפ]+|ה{3,}|ח[הא]+(?: ח[הא]+)*|ה[הא]+(?: ה[הא]+)+|הא+ה+א+|ש{3,}|אה+[מם]{1,2}|"

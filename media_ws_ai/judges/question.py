@@ -25,6 +25,7 @@ WEAK = frozenset(_folded(_DATA["weak"]))
 SOFT = frozenset(_DATA["soft"])
 TEMPORAL = frozenset(_DATA["focus"]["temporal"])
 PLACE = frozenset(_DATA["focus"]["place"])
+DEGREE = frozenset(_DATA["focus"]["degree"])
 MEASURE = frozenset(_DATA["focus"]["measure"])
 PERSON = frozenset(_DATA["focus"]["person"])
 ANY_INTERROGATIVE = frozenset(_DATA["focus"]["any_interrogative"])
@@ -55,7 +56,7 @@ _FINER = (
     ("surname", "name"), ("firstname", "name"), ("company", "name"), ("birth", "day"), ("birth", "name"),
     ("phone", "call"), ("hmo", "insurance"), ("email", "address"), ("since", "start"), ("source", "hearing_us"),
     ("size", "dwelling"), ("name", "call"), ("onemoreask", "help"), ("callback", "call"), ("reason", "inquiry"),
-    ("opponent", "people"), ("family_doctor", "doctor"), ("idnumber", "name"), ("budget", "payment"),
+    ("opponent", "people"), ("family_doctor", "doctor"), ("idnumber", "name"), ("address", "delivery"), ("budget", "payment"),
 )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def read(question: str) -> Asked:
     return Asked(
         _interrogative(interrogatives, request is not None, folded, concepts),
         _settled(interrogatives, concepts, guards, numbers, unknown),
-        frozenset(guards - {"more"} if "move" in concepts else guards),
+        _settled_guards(guards, concepts),
         frozenset(numbers),
         tuple(words),
         tuple(unknown),
@@ -162,7 +163,7 @@ def _interrogative(found: list[str], request: bool, folded: str, concepts: set[s
     if _VERIFIES.match(folded):
         return ""
     words = folded.split()
-    if concepts and (len(words) <= 4 and folded.startswith(("and ", "ו")) or len(words) <= 3 and words[0] == "אפשר"):
+    if concepts and (len(words) <= 4 and folded.startswith(("and ", "ו")) or len(words) <= 4 and words[0] == "אפשר"):
         return "any"
     return "any" if words and _is_noun(words[0]) and "או" not in words else ""
 
@@ -170,6 +171,12 @@ def _interrogative(found: list[str], request: bool, folded: str, concepts: set[s
 def _is_noun(word: str) -> bool:
     """Whether a question that begins with this word is an ellipsis: a thing or a number, no verb in the future."""
     return word[0] not in "לתנש" and (word in _CONCEPT or word in _NUMBER) and word not in _GUARD
+
+
+def _settled_guards(guards: set[str], concepts: set[str]) -> frozenset[str]:
+    """Moving an appointment is to another time, and what was before has been already."""
+    said_again = {"more"} if "move" in concepts else set()
+    return frozenset(guards - said_again - ({"already"} if "past" in guards else set()))
 
 
 def _settled(

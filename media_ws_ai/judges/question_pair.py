@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz
 
-from media_ws_ai.judges.question import ANY_INTERROGATIVE, MEASURE, PERSON, PLACE, SOFT, TEMPORAL, Asked, read
+from media_ws_ai.judges.question import ANY_INTERROGATIVE, DEGREE, MEASURE, PERSON, PLACE, SOFT, TEMPORAL, Asked, read
 from media_ws_ai.judges.verdict import QuestionVerdict
 
 DUPLICATE_FROM = 0.85
@@ -67,8 +67,8 @@ def _interrogatives_agree(one: Asked, other: Asked) -> bool:
         return not (one.concepts ^ other.concepts) - SOFT
     if pair == {"which", "howmany"}:
         return bool(both & MEASURE)
-    if pair in ({"", "howmany"}, {"how", "howmany"}):
-        return bool(both) and one.concepts == other.concepts
+    if pair in ({"", "howmany"}, {"", "how"}, {"how", "howmany"}):
+        return bool(both & DEGREE) and one.concepts == other.concepts
     return False
 
 
