@@ -55,7 +55,10 @@ def key(text: str) -> str:
 
 
 def skeleton(text: str) -> str:
-    """A Hebrew key without the letters that only carry a vowel, and without spaces."""
+    """A key without the letters that only carry a vowel, and without spaces; of a single Latin word nothing is left."""
+    latin = key(text).split()
+    if latin and all(word.isascii() for word in latin):
+        return "".join(word[0] + re.sub("[aeiouh]", "", word[1:]) for word in latin) if len(latin) > 1 else ""
     return "".join(word[0] + re.sub("[ויאע]", "", word[1:]) for word in key(text).split())
 
 
@@ -71,7 +74,7 @@ def _forms(item: dict[str, Any]) -> Iterator[str]:
     for form in (item["name"], *item["variants"], *item["names_en"]):
         if form not in item["weak"]:
             yield form
-        plain = form.partition("(")[0].strip()
+        plain = form.partition("(")[0].strip(" -")
         if plain != form and plain not in item["weak"]:
             yield plain
 
@@ -94,8 +97,7 @@ class Gazetteer:
                 self._exact[_GERESH.sub("'", form).casefold()].add(code)
                 for found in (key(form), _tight(form)):
                     self._strong[found].add(code)
-                if not form.isascii():
-                    self._bones[skeleton(form)].add(code)
+                self._bones[skeleton(form)].add(code)
                 words = key(form).split()
                 for length in range(1, len(words)):
                     self._heads[" ".join(words[:length])].add(code)
@@ -124,7 +126,11 @@ class Gazetteer:
             return None
         bones = skeleton(form)
         by_bones = self._bones.get(bones, set())
-        return self._found(by_bones) if len(by_bones) == 1 and len(bones) > 2 and len(fold(form)) > 3 else None
+        return (
+            self._found(by_bones)
+            if len(by_bones) == 1 and len(bones) > (5 if bones.isascii() else 2) and len(fold(form)) > 3
+            else None
+        )
 
     def begun(self, form: str) -> tuple[Place, ...]:
         """The places whose names begin with these words and go on."""

@@ -14,6 +14,7 @@ from media_ws_ai.judges.verdict import Verdict
 DROP, LOW, KEEP = "drop", "drop_if_low_evidence", "keep"
 LOOP_FROM = 5  # repeats of one token
 LONG_LOOP_WORDS = 12  # a whole phrase said again and again is a loop from this length on, and three rounds
+LONGEST_PHRASE_WORDS = 12
 _CALLER_SCRIPTS = frozenset({"HEBREW", "LATIN", "CYRILLIC", "ARABIC", "ETHIOPIC"})
 
 _CLASSES = word_classes("hallucinations")
@@ -41,7 +42,7 @@ _SUBSCRIBE_TO = re.compile(_URGED + r"subscribe to (?:my|our|the|this) (?:\w+ )?
 _NEXT_TIME = re.compile(r"see you|bye|נתראה|להתראות|ניפגש|נפגש|welcome|ברוכים הבאים")
 _ON_AIR, _ON_AIR_WORD, _CROWD = _whole("on_air", "crowd", "thank"), _within("on_air"), _within("crowd")
 _CREDIT_HEAD = re.compile(f"ו?{any_of(_CLASSES['credit'])}(?: |$)")
-_CREDIT_ONLY = re.compile(f"(?:ו?{any_of((*_CLASSES['credit'], 'and', 'the'))}(?: |$))+")
+_CREDIT_ONLY = re.compile(rf"(?:ו?{any_of((*_CLASSES['credit'], 'and', 'the'))}(?: |$)|\d+(?: |$))+")
 _CREDIT_BY, _CREDIT_STRONG = _within("credit_by"), _whole("credit_strong")
 _HEADINGS = frozenset({"שאלה", "שאלות", "frequently", "שיחת", "תמלול"})
 _SOUND, _STRAY = _whole("sound"), _whole("stray")
@@ -133,7 +134,7 @@ def _prompt_echo(folded: str, words: Sequence[str], own: bool) -> bool:
 
 def _looped(words: Sequence[str]) -> bool:
     """One token five times in a row, or a phrase round and round; numbers may repeat."""
-    for size in range(1, 7):
+    for size in range(1, LONGEST_PHRASE_WORDS + 1):
         for start in range(min(size, max(0, len(words) - 2 * size + 1))):
             if _rounds(words[start:], size):
                 return True

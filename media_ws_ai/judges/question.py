@@ -56,7 +56,8 @@ _FINER = (
     ("surname", "name"), ("firstname", "name"), ("company", "name"), ("birth", "day"), ("birth", "name"),
     ("phone", "call"), ("hmo", "insurance"), ("email", "address"), ("since", "start"), ("source", "hearing_us"),
     ("size", "dwelling"), ("name", "call"), ("onemoreask", "help"), ("callback", "call"), ("reason", "inquiry"),
-    ("opponent", "people"), ("family_doctor", "doctor"), ("idnumber", "name"), ("address", "delivery"), ("budget", "payment"),
+    ("opponent", "people"), ("family_doctor", "doctor"), ("idnumber", "name"), ("address", "delivery"),
+    ("budget", "payment"),
 )  # fmt: skip
 
 
