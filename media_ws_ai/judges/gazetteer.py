@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rapidfuzz import fuzz, process
@@ -38,6 +39,7 @@ class Found:
     weak: bool = False
 
 
+@lru_cache(maxsize=2048)  # the words of one sentence are asked for again and again, with and without prefixes
 def key(text: str) -> str:
     """A name as it is compared: full and short spelling, ה/א at the end, doubled letters and Latin habits made one."""
     words = []

@@ -102,7 +102,7 @@ def _inside(bare: str, in_slot: bool) -> LocalityVerdict:
                 found = _GAZETTEER.find(form, spelled=True)
                 if found and not found.weak and key(form) not in _AMBIGUOUS and len(fold(form)) > 2:
                     return _worth(form, found, in_slot)
-    near = _GAZETTEER.near(bare) if in_slot else None
+    near = _GAZETTEER.near(bare) if in_slot and len(words) <= _LONGEST_NAME_WORDS else None
     if near:
         return _verdict("confirm" if len(near.places) == 1 else "disambiguate", "near_spelling", near)
     return _verdict("not_city", "no_locality")
