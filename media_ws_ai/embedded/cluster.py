@@ -56,6 +56,16 @@ class Cluster:
     def exists(self) -> bool:
         return (self.data / "PG_VERSION").exists()
 
+    def set_aside(self) -> None:
+        """Keep the data under another name. Raises: EmbeddedError when a server still runs on them."""
+        pidfile = self.data / "postmaster.pid"
+        if pidfile.exists():
+            pid = int(pidfile.read_text().split("\n", 1)[0])
+            name = Path(f"/proc/{pid}/comm")
+            if name.exists() and name.read_text().strip() == "postgres":
+                raise EmbeddedError(f"A server (pid {pid}) that we did not start runs on {self.data}: end it first.")
+        self.data.rename(self.data.with_name(f"{self.data.name}.left-{time.time_ns()}"))
+
     def init(self, password: str) -> None:
         """Make the data folder, whole or not at all: under another name, then renamed.
 

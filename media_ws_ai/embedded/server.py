@@ -77,6 +77,8 @@ class Server:
             self._reap_ended()
             note = Note.read(self._note_path)
             cluster = self._cluster(user)
+            if note is None and cluster.exists() and not cluster.data.is_relative_to(self.data_dir):
+                cluster.set_aside()  # of an earlier clone in this place, deleted since: nobody has its password
             if note is not None and note.server is not None and note.server.is_alive():
                 if note.owner is None or note.owner.is_alive():
                     cluster.wait_ready(note.server)

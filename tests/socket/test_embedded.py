@@ -349,6 +349,25 @@ def test_as_root_behind_a_closed_folder_the_modes_stay_and_the_data_are_found_ag
 
 
 @as_root
+def test_a_clone_made_anew_in_the_place_of_a_deleted_one_starts_empty_and_keeps_what_was_left() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="media-ws-ai-closed-"))
+    earlier = Server(folder / "var" / "postgres", durable=False)
+    server = Server(folder / "var" / "postgres", durable=False)
+    try:
+        ask(earlier.start(), "CREATE TABLE kept AS SELECT 7 AS number")
+        data = earlier.data_path
+        earlier.stop()
+        shutil.rmtree(folder / "var")
+        assert ask(server.start(), "SELECT to_regclass('kept')") == [(None,)]
+        (left,) = data.parent.glob(f"{data.name}.left-*")
+        assert (left / "PG_VERSION").exists()
+        shutil.rmtree(left)
+    finally:
+        server.remove()
+        shutil.rmtree(folder)
+
+
+@as_root
 def test_programs_behind_a_closed_folder_are_copied_and_run(
     monkeypatch: pytest.MonkeyPatch, open_folder: Path, server: Server
 ) -> None:
