@@ -25,10 +25,13 @@ def db() -> None:
 
 @db.command()
 def start() -> None:
-    """Start the embedded server and leave it running."""
+    """Start the embedded server and leave it running, its tables up to date."""
+    from scheduling import migrations
+
     server = Server(default_data_dir())
     found = _plainly(server.is_running)
     url = _plainly(lambda: server.start(detach=True))
+    migrations.upgrade(url)
     click.echo(url)
     click.echo(f"{'It runs already' if found else 'Started'}; its data lie in {server.data_path}.", err=True)
     if os.environ.get("DATABASE_URL"):
