@@ -12,7 +12,7 @@ import psycopg2
 
 RESTING: Final = frozenset("TtZX")
 """States of /proc/PID/stat: stopped, or no more."""
-STOP_S: Final = 2.0
+STOP_S: Final = 15.0
 POLL_S: Final = 0.005
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.freezing import frozen
+from media_ws_ai.bench.freezing import frozen
 from tests.integration.conftest import Line, line_of
 from tests.waiting import eventually
 

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
+from media_ws_ai.bench.freezing import frozen
 from media_ws_ai.errors import ContractError
 from media_ws_ai.store.database import Database, DatabaseUnavailable
-from tests.freezing import frozen
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]

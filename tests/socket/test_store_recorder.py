@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from media_ws_ai.bench.freezing import frozen
 from media_ws_ai.store import calls
 from media_ws_ai.store import recorder as rooms
 from media_ws_ai.store.database import Database, DatabaseUnavailable
 from media_ws_ai.store.recorder import Recorder
-from tests.freezing import frozen
 from tests.waiting import eventually
 
 SID = "CA" + "c" * 32

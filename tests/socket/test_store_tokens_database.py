@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
+from media_ws_ai.bench.freezing import frozen
 from media_ws_ai.store.database import Database
 from media_ws_ai.store.tokens import Claim, Refused, StreamTokens
-from tests.freezing import frozen
 
 SID = "CA" + "b" * 32
 

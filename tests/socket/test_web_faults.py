@@ -10,11 +10,11 @@ from flask import Flask
 
 from app import create_app
 from media_ws_ai import clips
+from media_ws_ai.bench.freezing import frozen
 from media_ws_ai.config import load
 from media_ws_ai.store.database import Database
 from media_ws_ai.store.seed import seed
 from media_ws_ai.web import voice
-from tests.freezing import frozen
 from tests.waiting import eventually
 
 CALL = {"CallSid": "CA" + "2" * 32, "From": "+972541234567", "To": "+97248000000", "CallStatus": "in-progress"}
